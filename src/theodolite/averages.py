@@ -1,0 +1,114 @@
+"""The loss of a batch as a mean and a weight, so that any cutting averages alike."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from theodolite.batches import Batch
+from theodolite.errors import DataError, LossError
+
+_CLASS_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss)
+_CLASS_FUNCTIONS = (functional.cross_entropy, functional.nll_loss)
+
+
+def mean_and_weight(
+    loss: Callable[[Any, Any], Any], output: Any, batch: Batch
+) -> tuple[Tensor, float]:
+    """The mean loss of one batch, and how much the batch weighs in the average.
+
+    A scalar is taken as the mean over the batch, weighing its number of samples;
+    torch's class losses weigh by the class weights of the targets they count, as they
+    normalise by them; a pair is ``(sum, count)``; ``reduction="sum"`` is a sum over
+    the samples. A batch of weight zero, with every target ignored, has no say and
+    no mean: callers pass it over.
+
+    Raises
+    ------
+    LossError
+        When the loss is neither a scalar nor a pair ``(sum, count)``.
+    """
+    value = loss(output, batch.target)
+    if isinstance(value, (tuple, list)) and len(value) == 2:
+        total, weight = _scalar(value[0]), _number(value[1])
+        return total / (weight or 1.0), weight
+    if reduction_of(loss) == "sum":
+        return _scalar(value) / batch.samples, float(batch.samples)
+    weight = class_weight(loss, batch.target)
+    weight = float(batch.samples) if weight is None else weight
+    return _scalar(value), weight
+
+
+def _number(count: Any) -> float:
+    return float(count.detach()) if isinstance(count, Tensor) else float(count)
+
+
+def _scalar(value: Any) -> Tensor:
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
+        found = f"a tensor of shape {shape}" if shape else f"a {type(value).__name__}"
+        raise LossError(
+            found=f"The loss returned {found}.",
+            why="A landscape is one number over every point.",
+            instead="Return a scalar mean (reduction='mean', or .mean()), "
+            "or the pair (sum, count).",
+        )
+    if value.is_complex() or not value.is_floating_point():
+        raise LossError(
+            found=f"The loss has type {value.dtype}.",
+            why="Only a real floating-point loss has a gradient.",
+            instead="Return a float, for example with .abs() or .float().",
+        )
+    return value.reshape(())
+
+
+def class_weight(loss: Any, target: Any) -> float | None:
+    """What torch's class losses divide by: the weights of the targets they count.
+
+    ``None`` for every other loss, and for targets that are probabilities.
+    """
+    function, settings = _settings(loss)
+    known = isinstance(loss, _CLASS_LOSSES) or function in _CLASS_FUNCTIONS
+    if not known or not isinstance(target, Tensor) or target.is_floating_point():
+        return None
+    counted = target != settings.get("ignore_index", -100)
+    weights = settings.get("weight")
+    if weights is None:
+        return float(counted.sum())
+    return float(weights.to(target.device)[target[counted]].sum(dtype=torch.float64))
+
+
+def reduction_of(loss: Any) -> str | None:
+    """The ``reduction`` of a torch loss, where it is known."""
+    return _settings(loss)[1].get("reduction")
+
+
+def _settings(loss: Any) -> tuple[Any, Mapping[str, Any]]:
+    """A loss function and its settings, out of a module, a function or a partial."""
+    if isinstance(loss, partial):
+        return loss.func, loss.keywords
+    if isinstance(loss, nn.Module):
+        names = ("reduction", "ignore_index", "weight")
+        return None, {
+            name: getattr(loss, name) for name in names if hasattr(loss, name)
+        }
+    return loss, {}
+
+
+def require_samples(total: float) -> None:
+    """Refuse an average in which nothing counts.
+
+    Raises
+    ------
+    DataError
+        When the weights of all batches add up to nothing, or less.
+    """
+    if not total > 0.0:
+        raise DataError(
+            found=f"The counts of all batches add up to {total:g}.",
+            why="An average over no samples has no value.",
+            instead="Check the mask, the class weights, or ignore_index.",
+        )

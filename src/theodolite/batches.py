@@ -1,0 +1,233 @@
+"""The data as a fixed sequence of batches, the same in every pass."""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset
+
+from theodolite.errors import DataError
+from theodolite.stillness import seed_everything
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the model is called with, and what its output is compared to."""
+
+    inputs: Any
+    target: Any
+
+    @property
+    def samples(self) -> int:
+        """Rows of the target, or of the inputs where the target has none."""
+        for part in (self.target, self.inputs):
+            for tensor in tensors_in(part):
+                if tensor.ndim > 0:
+                    return tensor.shape[0]
+        return 1
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all tensors in the batch."""
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for part in (self.inputs, self.target)
+            for tensor in tensors_in(part)
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch with every tensor on a device."""
+        return Batch(moved(self.inputs, device), moved(self.target, device))
+
+
+@final
+class Batches:
+    """A re-iterable over batches that is the same in every pass.
+
+    Data that fits is collated once and kept, whatever the loader shuffles or
+    augments; data that does not is read anew with the random state set to the same
+    seed before each pass.
+
+    Parameters
+    ----------
+    data
+        ``(inputs, targets)``; a list of such pairs; a list of dicts; or an iterable
+        of them that can be iterated again, like a DataLoader.
+    device : torch.device
+        Where the batches are used.
+    batch_size : int, optional
+        Cut ``(inputs, targets)`` into batches of this size.
+    keep : int
+        Bytes of collated batches that may be kept.
+    """
+
+    def __init__(
+        self, data: Any, device: torch.device, batch_size: int | None, keep: int
+    ) -> None:
+        self._source = as_batch_source(data, batch_size)
+        self._device, self._keep = device, keep
+        self._kept: list[Batch] | None = None
+        self._generators = _generators_of(data)
+
+    def __iter__(self) -> Generator[Batch, None, None]:
+        """Yield the batches; the caller holds the random state."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[Batch] | None = []
+        total = 0
+        for batch in self._read():
+            total += batch.nbytes
+            kept = None if kept is None or total > self._keep else [*kept, batch]
+            yield batch
+        self._kept = kept
+
+    def _read(self) -> Iterator[Batch]:
+        seed_everything(0)
+        states = [(generator, generator.get_state()) for generator in self._generators]
+        count = 0
+        try:
+            for raw in self._source:
+                yield as_batch(raw).to(self._device)
+                count += 1
+        finally:
+            for generator, state in states:
+                generator.set_state(state)
+        if count == 0:
+            raise DataError(
+                found="The data gave no batch.",
+                why="An average over no samples has no value.",
+                instead="Check the dataset's length, and drop_last of the DataLoader.",
+            )
+
+
+def as_batch_source(data: Any, batch_size: int | None) -> Iterable[Any]:
+    """Whatever the user calls data, as an iterable of raw batches.
+
+    Raises
+    ------
+    DataError
+        For one-shot iterators, bare datasets and everything without batches.
+    """
+    if isinstance(data, tuple):
+        return _one_pair(data, batch_size)
+    if batch_size is not None:
+        raise DataError(
+            found=f"batch_size={batch_size} with data that is in batches already.",
+            why="Only a pair (inputs, targets) is cut.",
+            instead="Set the size where the batches are made, and leave it out here.",
+        )
+    if isinstance(data, Mapping):
+        return [data]
+    if isinstance(data, Iterator):
+        raise DataError(
+            found=f"A one-shot iterator ({type(data).__name__}).",
+            why="Every product needs another pass over the same data.",
+            instead="Give list(data), or the DataLoader itself.",
+        )
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+        raise DataError(
+            found=f"A dataset ({type(data).__name__}) of single samples.",
+            why="The model is called with batches.",
+            instead="Give DataLoader(dataset, batch_size=256).",
+        )
+    if isinstance(data, (str, bytes, Tensor)) or not isinstance(data, Iterable):
+        raise DataError(
+            found=f"Data of type {type(data).__name__}.",
+            why="A batch needs inputs and targets.",
+            instead="Give (inputs, targets), a list of such pairs, or a DataLoader.",
+        )
+    if isinstance(data, Sequence) and len(data) == 0:
+        raise DataError(
+            found="An empty list of batches.",
+            why="An average over no samples has no value.",
+            instead="Give at least one (inputs, targets) pair.",
+        )
+    return data
+
+
+def _one_pair(data: tuple[Any, ...], batch_size: int | None) -> Iterable[Any]:
+    if len(data) != 2:
+        raise DataError(
+            found=f"A tuple of {len(data)}.",
+            why="A tuple is read as one pair (inputs, targets).",
+            instead="Give ((input_1, input_2), targets) for several inputs, "
+            "or a list of batches.",
+        )
+    samples = Batch(*data).samples
+    if samples == 0:
+        raise DataError(
+            found="Inputs with no rows.",
+            why="An average over no samples has no value.",
+            instead="Give at least one sample.",
+        )
+    if batch_size is None:
+        return [data]
+    if batch_size < 1:
+        raise DataError(
+            found=f"batch_size={batch_size}.",
+            why="A batch holds at least one sample.",
+            instead="Give a positive integer, or leave it out.",
+        )
+    return [
+        tuple(rows(part, slice(start, start + batch_size)) for part in data)
+        for start in range(0, samples, batch_size)
+    ]
+
+
+def as_batch(raw: Any) -> Batch:
+    """One raw batch of a loader: a pair, or a dict given to the model whole."""
+    if isinstance(raw, Mapping):
+        # models that compute their own loss find their labels inside
+        return Batch(raw, raw)
+    if isinstance(raw, (tuple, list)) and len(raw) == 2:
+        return Batch(raw[0], raw[1])
+    size = f" of {len(raw)}" if isinstance(raw, (tuple, list)) else ""
+    raise DataError(
+        found=f"A batch that is a {type(raw).__name__}{size}.",
+        why="A batch is a pair (inputs, targets), or a dict of the model's arguments.",
+        instead="Let the loader yield pairs; several inputs go into a tuple: "
+        "((input_1, input_2), targets).",
+    )
+
+
+def tensors_in(part: Any) -> Iterator[Tensor]:
+    """Every tensor in a nest of tuples, lists and dicts."""
+    if isinstance(part, Tensor):
+        yield part
+    elif isinstance(part, Mapping):
+        for value in part.values():
+            yield from tensors_in(value)
+    elif isinstance(part, (tuple, list)):
+        for value in part:
+            yield from tensors_in(value)
+
+
+def moved(part: Any, device: torch.device) -> Any:
+    """The same nest with its tensors on a device."""
+    return mapped(part, lambda tensor: tensor.to(device))
+
+
+def rows(part: Any, chosen: slice) -> Any:
+    """The same nest with its tensors cut along the first dimension."""
+    return mapped(part, lambda tensor: tensor[chosen])
+
+
+def mapped(part: Any, change: Any) -> Any:
+    """The same nest with a function applied to its tensors."""
+    if isinstance(part, Tensor):
+        return change(part)
+    if isinstance(part, Mapping):
+        return {key: mapped(value, change) for key, value in part.items()}
+    if isinstance(part, (tuple, list)):
+        return type(part)(mapped(value, change) for value in part)
+    return part
+
+
+def _generators_of(data: Any) -> list[torch.Generator]:
+    """The loader's own generators, which seeding does not reach."""
+    owners = [data, getattr(data, "sampler", None)]
+    found = [getattr(owner, "generator", None) for owner in owners]
+    return [generator for generator in found if isinstance(generator, torch.Generator)]

@@ -1,0 +1,60 @@
+"""Every layer's own block of the Hessian, multiplied side by side."""
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+
+from theodolite.averages import require_samples
+from theodolite.operators.hessian import Hessian
+from theodolite.parameters import Parameters
+from theodolite.products.double_backward import GradientGraph
+
+
+@final
+class LayerBlocks:
+    """The principal blocks of all layers over one set of gradient graphs.
+
+    A round multiplies one vector for each layer that is still of interest; graphs
+    that are not kept are built once a round, not once a layer.
+
+    Parameters
+    ----------
+    hessian : Hessian
+        The whole operator, whose graphs are used.
+    """
+
+    def __init__(self, hessian: Hessian) -> None:
+        self._store = hessian.store
+        self._positions: dict[str, list[int]] = {}
+        self.parameters: dict[str, Parameters] = {}
+        self.products = 0
+        for layer in hessian.parameters.layers:
+            block = hessian.block(escaped(layer))
+            self._positions[layer] = block.positions
+            self.parameters[layer] = block.parameters
+
+    def multiply(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Each named layer's block times its vector ``(p_layer,)``."""
+        split = {name: self.parameters[name].split(v) for name, v in vectors.items()}
+        sums = {name: torch.zeros_like(v) for name, v in vectors.items()}
+        total = 0.0
+
+        def add(graph: GradientGraph) -> None:
+            nonlocal total
+            for name, vector in split.items():
+                product = graph.product(vector, self._positions[name])
+                flat = self.parameters[name].flatten(product)
+                sums[name].add_(flat, alpha=graph.weight)
+            total += graph.weight
+
+        self._store.visit(add)
+        require_samples(total)
+        self.products += len(vectors)
+        return {name: value / total for name, value in sums.items()}
+
+
+def escaped(layer: str) -> str:
+    """A layer's name as a pattern that matches itself alone."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in layer)

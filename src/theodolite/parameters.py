@@ -1,0 +1,201 @@
+"""Which parameters are surveyed, and their order in one flat vector."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import accumulate
+from math import prod
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from theodolite.errors import ArgumentError, ParameterError, nearest_names
+
+Patterns = str | Sequence[str]
+
+
+@final
+class Parameters:
+    """Named tensors in a fixed order, and their places in one flat vector.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names, those of one layer side by side.
+    tensors : sequence of Tensor
+        One tensor a name; only shape, type and device are read.
+    """
+
+    def __init__(self, names: Sequence[str], tensors: Sequence[Tensor]) -> None:
+        self.names = tuple(names)
+        self.shapes = tuple(tensor.shape for tensor in tensors)
+        self.dtypes = tuple(tensor.dtype for tensor in tensors)
+        self.devices = tuple(tensor.device for tensor in tensors)
+        self.sizes = tuple(prod(shape) for shape in self.shapes)
+        self.size = sum(self.sizes)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of flat vectors: the widest of the tensors', float32 at least."""
+        widest = torch.float32
+        for dtype in self.dtypes:
+            widest = torch.promote_types(widest, dtype)
+        return widest
+
+    @property
+    def device(self) -> torch.device:
+        """Where flat vectors live: beside the first tensor."""
+        return self.devices[0]
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """The place of each tensor in the flat vector."""
+        ends = tuple(accumulate(self.sizes))
+        return tuple(
+            slice(end - size, end) for end, size in zip(ends, self.sizes, strict=True)
+        )
+
+    @property
+    def layers(self) -> dict[str, slice]:
+        """Layer name to slice of the flat vector, in the vector's order."""
+        found: dict[str, slice] = {}
+        for name, place in zip(self.names, self.slices, strict=True):
+            layer = layer_of(name)
+            start = found[layer].start if layer in found else place.start
+            found[layer] = slice(start, place.stop)
+        return found
+
+    def flatten(self, tensors: Iterable[Tensor | None]) -> Float[Tensor, " p"]:
+        """One flat vector out of tensors of these shapes; ``None`` becomes zeros."""
+        pieces = [
+            torch.zeros(size, dtype=self.dtype, device=self.device)
+            if tensor is None
+            else tensor.reshape(-1).to(device=self.device, dtype=self.dtype)
+            for size, tensor in zip(self.sizes, tensors, strict=True)
+        ]
+        return torch.cat(pieces)
+
+    def split(self, flat: Float[Tensor, " p"]) -> list[Tensor]:
+        """Tensors of these shapes, types and devices out of one flat vector."""
+        if flat.shape != (self.size,):
+            raise ArgumentError(
+                found=f"A vector of shape {tuple(flat.shape)}.",
+                why=f"These parameters have {self.size} entries.",
+                instead=f"Give a flat tensor of shape ({self.size},).",
+            )
+        pieces = flat.split(list(self.sizes))
+        places = zip(pieces, self.shapes, self.dtypes, self.devices, strict=True)
+        return [
+            piece.view(shape).to(device=device, dtype=dtype)
+            for piece, shape, dtype, device in places
+        ]
+
+    def within(self, layers: Patterns) -> list[int]:
+        """Positions of the tensors whose layer matches a pattern.
+
+        Raises
+        ------
+        ParameterError
+            When a pattern matches no layer; the nearest names are suggested.
+        """
+        owners = [layer_of(name) for name in self.names]
+        for pattern in as_patterns(layers):
+            if not any(fnmatchcase(owner, pattern) for owner in owners):
+                raise ParameterError(
+                    found=f"No layer matches {pattern!r}.",
+                    why="Blocks are chosen by layer name or fnmatch pattern.",
+                    instead=f"Near: {nearest_names(pattern, dict.fromkeys(owners))}.",
+                )
+        return [
+            position
+            for position, owner in enumerate(owners)
+            if matches(owner, as_patterns(layers))
+        ]
+
+    def at(self, positions: Sequence[int]) -> "Parameters":
+        """The parameters at some positions alone, with a flat vector of their own."""
+        chosen = object.__new__(Parameters)
+        for field in ("names", "shapes", "dtypes", "devices", "sizes"):
+            values = getattr(self, field)
+            setattr(chosen, field, tuple(values[position] for position in positions))
+        chosen.size = sum(chosen.sizes)
+        return chosen
+
+
+def layer_of(name: str) -> str:
+    """The layer that owns a parameter: its module, or itself at the root."""
+    return name.rpartition(".")[0] or name
+
+
+def as_patterns(patterns: Patterns) -> tuple[str, ...]:
+    """One pattern or several, as a tuple."""
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a name matches one of the patterns."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def choose_parameters(model: nn.Module, patterns: Patterns) -> dict[str, nn.Parameter]:
+    """The trainable parameters whose names match, each tensor once.
+
+    Tied weights are counted under their first name, and are found under any of
+    their names; frozen ones (``requires_grad=False``) are left out.
+
+    Raises
+    ------
+    ParameterError
+        When a pattern matches nothing, or only frozen parameters.
+    """
+    aliases: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        aliases.setdefault(id(parameter), []).append(name)
+    everything = dict(model.named_parameters())
+    for pattern in as_patterns(patterns):
+        _require_match(pattern, aliases.values(), everything)
+    return {
+        name: parameter
+        for name, parameter in everything.items()
+        if parameter.requires_grad
+        and any(
+            matches(alias, as_patterns(patterns)) for alias in aliases[id(parameter)]
+        )
+    }
+
+
+def _require_match(
+    pattern: str,
+    aliases: Iterable[Sequence[str]],
+    everything: dict[str, nn.Parameter],
+) -> None:
+    """Refuse a pattern that chooses nothing."""
+    if not everything:
+        raise ParameterError(
+            found="The model has no parameters.",
+            why="There is nothing to differentiate by.",
+            instead="Give a module with parameters, or use Landscape.from_function.",
+        )
+    chosen = [
+        names[0] for names in aliases if any(matches(n, (pattern,)) for n in names)
+    ]
+    if not chosen:
+        raise ParameterError(
+            found=f"No parameter matches {pattern!r}.",
+            why="Parameters are chosen by fnmatch patterns over their full names.",
+            instead=f"Near: {nearest_names(pattern, everything)}.",
+        )
+    lazy = [name for name in chosen if nn.parameter.is_lazy(everything[name])]
+    if lazy:
+        raise ParameterError(
+            found=f"Parameter {lazy[0]!r} has no shape yet.",
+            why="A lazy module gets its weights at the first forward pass.",
+            instead="Call model(inputs) once before the Landscape is made.",
+        )
+    if not any(everything[name].requires_grad for name in chosen):
+        raise ParameterError(
+            found=f"All {len(chosen)} parameters that match {pattern!r} are frozen.",
+            why="Parameters with requires_grad=False are left out.",
+            instead="Call requires_grad_(True) on those to be surveyed.",
+        )

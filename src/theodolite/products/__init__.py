@@ -1,0 +1,1 @@
+"""How one Hessian-vector product is computed."""
