@@ -1,0 +1,1 @@
+"""What products teach about the spectrum."""

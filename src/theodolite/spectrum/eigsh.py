@@ -1,0 +1,271 @@
+"""The outermost eigenpairs, by Lanczos with thick restarts."""
+
+import time
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from theodolite.budget import Budget, BudgetLike, as_budget
+from theodolite.errors import ArgumentError
+from theodolite.operators.matrix import as_operator
+from theodolite.operators.operator import Operator
+from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget, rounding
+from theodolite.spectrum.eigenpairs import EigenPairs, chosen_positions
+from theodolite.spectrum.krylov import Krylov, RitzPairs
+
+ENDS = ("LA", "SA", "LM", "BE")
+# products from a fresh direction after which no missed eigenvalue may have shown
+_CONFIRMATION = 8
+_BASIS_BYTES = 2**28
+
+
+def eigsh(
+    operator: Any,
+    k: int = 6,
+    which: str = "LA",
+    *,
+    tol: float = 1e-3,
+    seed: int = 0,
+    basis: int | None = None,
+    budget: BudgetLike = None,
+    krylov: Krylov | None = None,
+) -> EigenPairs:
+    """The ``k`` outermost eigenpairs of a symmetric operator.
+
+        H v = θ v + r,   |θ − λ| ≤ ‖r‖ for some eigenvalue λ
+
+    Lanczos with full reorthogonalisation in float64 inner products, restarted with the
+    best Ritz vectors when the basis is full, until every residual is below
+    ``tol · max(|θ|, 10⁻³ ‖H‖)``. Then it goes on from a fresh random direction for
+    a few products: eigenvalues that the first start could not see, such as the copies
+    of a multiple one, show up there, and the search continues.
+
+    Costs 20 to 60 products for the ten largest of a trained network, 100 and more for
+    the smallest; memory 2 · ``basis`` · p numbers. A residual says that *an*
+    eigenvalue is near, not that none was missed: two eigenvalues closer than the
+    tolerance may be told as one.
+
+    Parameters
+    ----------
+    operator
+        ``land.hessian()``, a symmetric tensor ``(p, p)``, or any object with a shape
+        and ``@``.
+    k : int
+        How many pairs.
+    which : str
+        ``"LA"`` largest, ``"SA"`` smallest, ``"LM"`` largest in size, ``"BE"`` half
+        from each end (one more from the upper).
+    tol : float
+        Residual relative to the eigenvalue.
+    seed : int
+        Of the start.
+    basis : int, optional
+        Vectors held at most. By default as many as fit in 256 MiB, within 40 (or
+        ``2 k + 10``) and 200: restarts cost products, a basis costs memory.
+    budget : int or str, optional
+        Products (1,000 by default), or a time like ``"30s"``.
+    krylov : Krylov, optional
+        A run on the same operator to go on from, instead of a random start.
+
+    Returns
+    -------
+    EigenPairs
+        Values descending; what did not converge is returned with its residual.
+
+    Raises
+    ------
+    ArgumentError
+        When ``k``, ``which``, ``tol`` or ``basis`` is out of range.
+    NonFiniteError
+        When a product is NaN or infinite.
+
+    References
+    ----------
+    Wu and Simon, "Thick-restart Lanczos method for large symmetric eigenvalue
+    problems", SIAM J. Matrix Anal. Appl. 22 (2000), doi:10.1137/S0895479898334605.
+    """
+    began = time.perf_counter()
+    matrix = as_operator(operator)
+    size = matrix.shape[0]
+    _require_sensible(size, k, which, tol, basis)
+    if krylov is None:
+        like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
+        capacity = (
+            default_basis(size, k, like.element_size()) if basis is None else basis
+        )
+        krylov = Krylov.from_random(size, capacity, like, seed)
+    before = matrix.products
+    search = _Search(krylov, k, which, tol)
+    outcome = search.run(matrix, as_budget(budget, 1000))
+    ritz = krylov.ritz()
+    wanted = search.wanted(ritz).flip(0)
+    values, mixes = ritz.values[wanted], ritz.mixes[:, wanted]
+    return EigenPairs(
+        values=values,
+        vectors=krylov.vectors(mixes),
+        residuals=krylov.residuals(values, mixes),
+        tolerances=search.tolerances(ritz, wanted),
+        products=matrix.products - before,
+        seconds=time.perf_counter() - began,
+        seed=seed,
+        outcome=outcome,
+    )
+
+
+def default_basis(size: int, k: int, itemsize: int) -> int:
+    """How many vectors a basis may hold, with their products, before it restarts."""
+    affordable = _BASIS_BYTES // (2 * size * itemsize)
+    return max(2 * k + 10, 40, min(200, affordable))
+
+
+@final
+class _Search:
+    """One search for some end of the spectrum in a growing space."""
+
+    def __init__(self, krylov: Krylov, k: int, which: str, tol: float) -> None:
+        self.krylov, self.k, self.which, self.tol = krylov, k, which, tol
+        # wanted values when the last confirmation began, and products it still needs
+        self._confirming: Tensor | None = None
+        self._patience = 0
+        self._disappointments = 0
+
+    def run(self, matrix: Operator, budget: Budget) -> Outcome:
+        """Expand until the wanted pairs have converged and are confirmed."""
+        before = matrix.products
+        while not self.krylov.exhausted:
+            ended = self._judged()
+            if ended is not None:
+                return ended
+            # the first product is always made: nothing could be returned without
+            if self.krylov.dimension and budget.spent(matrix.products - before):
+                return self._out_of_budget()
+            if self.krylov.full:
+                self._restart()
+            self._patience -= self._expand(matrix, budget, before)
+        return EXACT
+
+    def _expand(self, matrix: Operator, budget: Budget, before: int) -> int:
+        """Some products in a row: the small eigenproblem grows with the cube."""
+        steps = max(1, self.krylov.dimension // 12)
+        steps = min(steps, self._patience) if self._patience > 0 else steps
+        for step in range(steps):
+            late = step > 0 and budget.spent(matrix.products - before)
+            if self.krylov.full or late:
+                return step
+            self.krylov.grow(matrix)
+        return steps
+
+    def wanted(self, ritz: RitzPairs) -> Tensor:
+        """Positions of the wanted Ritz values, ascending."""
+        return chosen_positions(ritz.values, self.k, self.which)
+
+    def tolerances(self, ritz: RitzPairs, wanted: Tensor) -> Tensor:
+        """What the wanted residuals have to be below."""
+        sizes = ritz.values.abs()
+        return self.tol * torch.maximum(sizes[wanted], 1e-3 * sizes.max())
+
+    def _judged(self) -> Outcome | None:
+        """Whether the search may end here; starts a confirmation where it is due."""
+        if self.krylov.dimension < self.k or self._patience > 0:
+            return None
+        ritz = self.krylov.ritz()
+        wanted = self.wanted(ritz)
+        values, tolerances = ritz.values[wanted], self.tolerances(ritz, wanted)
+        excess = ritz.estimates[wanted] / tolerances
+        if bool((excess > 1).any()):
+            self._confirming = None
+            self._attend_to_the_worst(ritz, excess)
+            return None
+        residuals = self.krylov.residuals(values, ritz.mixes[:, wanted])
+        if bool((residuals > tolerances).any()):
+            return self._disappointed(float((residuals / tolerances).max()))
+        moved = self._confirming is None or bool(
+            ((values - self._confirming).abs() > tolerances).any()
+        )
+        if not moved:
+            return converged(f"All {self.k} residuals are below their tolerance")
+        self._confirm(values)
+        return None
+
+    def _confirm(self, values: Tensor) -> None:
+        """Look from a fresh direction for what the first start could not see."""
+        self._confirming, self._patience = values, _CONFIRMATION
+        self.krylov.inject()
+
+    def _disappointed(self, excess: float) -> Outcome | None:
+        """Estimates were met and true residuals were not: rounding, or bad luck."""
+        self._disappointments += 1
+        self._patience = _CONFIRMATION
+        if self._disappointments <= 3:
+            return None
+        return rounding(
+            f"true residuals stay {excess:.1f} times above tol={self.tol:g}",
+            "Measure in a wider type (model.double()), or raise tol",
+        )
+
+    def _out_of_budget(self) -> Outcome:
+        ritz = self.krylov.ritz()
+        wanted = self.wanted(ritz)
+        missed = int((ritz.estimates[wanted] > self.tolerances(ritz, wanted)).sum())
+        missed += self.k - len(wanted)
+        if missed == 0:
+            return out_of_budget(
+                "the budget ended while looking for eigenvalues that were missed",
+                "Raise budget",
+            )
+        return out_of_budget(
+            f"{missed} of {self.k} residuals are above tol={self.tol:g}",
+            "Raise budget or tol",
+        )
+
+    def _restart(self) -> None:
+        """Keep the wanted Ritz vectors, and some from both ends beside them."""
+        ritz, size = self.krylov.ritz(), self.krylov.dimension
+        spare = (size - self.k) // 2
+        beside = max(1, spare // 3)
+        other = {"LA": "SA", "SA": "LA"}.get(self.which, self.which)
+        kept = torch.cat(
+            [
+                chosen_positions(ritz.values, self.k + spare - beside, self.which),
+                chosen_positions(ritz.values, beside, other),
+            ]
+        ).unique()
+        self.krylov.restart(ritz.values[kept], ritz.mixes[:, kept])
+
+    def _attend_to_the_worst(self, ritz: RitzPairs, excess: Tensor) -> None:
+        """Turn to a wanted pair that the present direction would never improve."""
+        worst = int(self.wanted(ritz)[excess.argmax()])
+        if self.krylov.neglected(ritz.mixes[:, worst]):
+            self.krylov.go_on_from_residual(ritz, worst)
+            self._patience = _CONFIRMATION
+
+
+def _require_sensible(
+    size: int, k: int, which: str, tol: float, basis: int | None
+) -> None:
+    if not 1 <= k <= size:
+        raise ArgumentError(
+            found=f"k={k} for a {size} × {size} operator.",
+            why=f"It has {size} eigenvalues.",
+            instead=f"Give 1 ≤ k ≤ {size}.",
+        )
+    if which not in ENDS:
+        raise ArgumentError(
+            found=f"which={which!r}.",
+            why="That is no end of a spectrum.",
+            instead='Give "LA" (largest), "SA" (smallest), "LM" (largest in size) or '
+            '"BE" (both ends).',
+        )
+    if not tol > 0:
+        raise ArgumentError(
+            found=f"tol={tol}.",
+            why="A residual never gets below zero.",
+            instead="Give a positive tolerance like 1e-3.",
+        )
+    if basis is not None and basis < min(k + 4, size):
+        raise ArgumentError(
+            found=f"basis={basis} for k={k}.",
+            why="A restart needs room beside the wanted vectors.",
+            instead=f"Give basis={k + 4} at least; 2 k + 10 is a good size.",
+        )
