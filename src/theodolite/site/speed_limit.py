@@ -1,0 +1,125 @@
+"""The learning rate above which gradient descent diverges."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from theodolite.budget import BudgetLike
+from theodolite.landscape import Landscape
+from theodolite.outcomes import Outcome
+from theodolite.spectrum.eigsh import eigsh
+
+
+@dataclass(frozen=True, repr=False)
+class SpeedLimit:
+    """2/λ_max with the interval that the eigenvalue's residual leaves.
+
+    Attributes
+    ----------
+    value : float
+        ``2/θ`` with the measured eigenvalue; infinite where nothing bends upward.
+    low, high : float
+        ``2/(θ + ‖r‖)`` and ``2/θ``: a Ritz value is never above λ_max. The lower end
+        is sure once the run has converged on the largest eigenvalue.
+    eigenvalue, residual : float
+        θ and ``‖r‖``.
+    products, seconds, outcome
+        What it cost and how it ended.
+    """
+
+    value: float
+    low: float
+    high: float
+    eigenvalue: float
+    residual: float
+    products: int
+    seconds: float
+    outcome: Outcome
+
+    def __float__(self) -> float:
+        return self.value
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, plain."""
+        return {**vars(self), "outcome": self.outcome.name}
+
+    def __repr__(self) -> str:
+        return (
+            f"SpeedLimit: {self.value:.6g}, between {self.low:.6g} and {self.high:.6g} "
+            f"({self.products} products). {self.outcome}"
+        )
+
+
+def speed_limit(
+    land: Landscape,
+    *,
+    tol: float = 1e-3,
+    seed: int = 0,
+    budget: BudgetLike = None,
+) -> SpeedLimit:
+    """The largest learning rate at which gradient descent is stable here: 2/λ_max.
+
+    On a quadratic, descent with a larger constant rate diverges along the steepest
+    direction, and with a smaller one converges. On a network the limit is local:
+    training above it moves to where the curvature is smaller, or away. Momentum β
+    raises it to 2(1 + β)/λ_max. Costs 10 to 25 products.
+
+    Parameters
+    ----------
+    land : Landscape
+        Measured where it is.
+    tol : float
+        Residual relative to the eigenvalue, and so the width of the interval.
+    seed : int
+        Of the random start.
+    budget : int or str, optional
+        Products (1,000 by default), or a time like ``"30s"``.
+
+    Raises
+    ------
+    TheodoliteError
+        As :meth:`Landscape.hessian` and :func:`theodolite.eigsh` raise.
+
+    References
+    ----------
+    LeCun, Simard and Pearlmutter, "Automatic learning rate maximization by on-line
+    estimation of the Hessian's eigenvectors", NIPS 1992; Cohen et al., "Gradient
+    descent on neural networks typically occurs at the edge of stability", 2021,
+    arXiv:2103.00065.
+    """
+    began = time.perf_counter()
+    hessian = land.hessian()
+    top = eigsh(hessian, 1, "LA", tol=tol, seed=seed, budget=budget)
+    return limit_from(
+        float(top.values[0]),
+        float(top.residuals[0]),
+        products=top.products,
+        seconds=time.perf_counter() - began,
+        outcome=top.outcome,
+    )
+
+
+def limit_from(
+    eigenvalue: float,
+    residual: float,
+    *,
+    products: int,
+    seconds: float,
+    outcome: Outcome,
+) -> SpeedLimit:
+    """The limit out of a largest eigenvalue at hand."""
+    return SpeedLimit(
+        value=two_over(eigenvalue),
+        low=two_over(eigenvalue + residual),
+        high=two_over(eigenvalue),
+        eigenvalue=eigenvalue,
+        residual=residual,
+        products=products,
+        seconds=seconds,
+        outcome=outcome,
+    )
+
+
+def two_over(eigenvalue: float) -> float:
+    """2/λ, and no limit where nothing bends upward."""
+    return 2 / eigenvalue if eigenvalue > 0 else float("inf")

@@ -1,0 +1,77 @@
+"""Every eigenvalue of a small landscape, and the ends of a large one's."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from theodolite.budget import BudgetLike
+from theodolite.operators.operator import Operator
+from theodolite.outcomes import EXACT, Outcome
+from theodolite.spectrum.eigsh import default_basis, eigsh
+from theodolite.spectrum.krylov import Krylov
+from theodolite.spectrum.trace import require_finite
+
+# up to here the dense matrix costs no more products than a careful look at both ends
+SMALL = 256
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Eigenvalues with residuals, ascending: all of them, or some from each end.
+
+    Attributes
+    ----------
+    lowest, highest : Tensor
+        From the lower end ascending, from the upper end descending; the same ones
+        where all are known.
+    lowest_residuals, highest_residuals : Tensor
+        How far each may be off.
+    negative : Tensor
+        Ritz values below zero. A compression of a matrix has no more of them than the
+        matrix: their number is a lower bound of the index, converged or not.
+    exact : bool
+        Whether every eigenvalue is in both.
+    outcome : Outcome
+        The worse of the two ends'.
+    """
+
+    lowest: Tensor
+    highest: Tensor
+    lowest_residuals: Tensor
+    highest_residuals: Tensor
+    negative: Tensor
+    exact: bool
+    outcome: Outcome
+
+
+def ends_of(
+    operator: Operator,
+    k: int = 1,
+    *,
+    tol: float = 1e-3,
+    seed: int = 0,
+    budget: BudgetLike = None,
+    krylov: Krylov | None = None,
+) -> Ends:
+    """All eigenvalues of a small operator, or ``k`` from each end of a large one."""
+    if operator.shape[0] <= SMALL:
+        values = torch.linalg.eigvalsh(require_finite(operator.dense().double().cpu()))
+        off, below = torch.zeros_like(values), values[values < 0]
+        return Ends(values, values.flip(0), off, off, below, exact=True, outcome=EXACT)
+    if krylov is None:
+        like = torch.empty(0, dtype=operator.dtype, device=operator.device)
+        capacity = default_basis(operator.shape[0], k, like.element_size())
+        krylov = Krylov.from_random(operator.shape[0], capacity, like, seed)
+    high = eigsh(operator, 1, "LA", tol=tol, seed=seed, budget=budget, krylov=krylov)
+    low = eigsh(operator, k, "SA", tol=tol, seed=seed, budget=budget, krylov=krylov)
+    values = krylov.ritz().values
+    return Ends(
+        low.values.flip(0),
+        high.values,
+        low.residuals.flip(0),
+        high.residuals,
+        values[values < 0],
+        exact=False,
+        outcome=high.outcome if not high.converged else low.outcome,
+    )
