@@ -1,0 +1,1 @@
+"""One survey as one offline HTML page."""
