@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from theodolite.spectrum.power_iteration import power_iteration
     from theodolite.spectrum.solve import Solution, solve
     from theodolite.spectrum.trace import trace
-    from theodolite.survey.result import Survey
-    from theodolite.survey.survey import survey
+    from theodolite.surveying.result import Survey
+    from theodolite.surveying.survey import survey
 
 # public name -> where it lives; looked up when first used, so that `import theodolite`
 # and the command line's --help do not wait for torch
@@ -66,8 +66,8 @@ _HOMES = {
     "Solution": "spectrum.solve",
     "solve": "spectrum.solve",
     "trace": "spectrum.trace",
-    "Survey": "survey.result",
-    "survey": "survey.survey",
+    "Survey": "surveying.result",
+    "survey": "surveying.survey",
 }
 
 __all__ = [

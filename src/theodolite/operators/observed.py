@@ -1,5 +1,6 @@
 """An operator that tells somebody about its products."""
 
+import time
 from collections.abc import Callable
 from typing import final
 
@@ -19,11 +20,17 @@ class Observed(Operator):
         What multiplies.
     report : callable
         Called with the number of products after each multiplication.
+
+    Attributes
+    ----------
+    seconds : float
+        Time that the products took.
     """
 
     def __init__(self, inner: Operator, report: Callable[[int], None]) -> None:
         super().__init__(inner.shape[0], inner.dtype, inner.device)
         self._inner, self._report = inner, report
+        self.seconds = 0.0
 
     @property
     def block_size(self) -> int:
@@ -31,6 +38,8 @@ class Observed(Operator):
         return self._inner.block_size
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
+        began = time.perf_counter()
         result = self._inner @ block
+        self.seconds += time.perf_counter() - began
         self._report(block.shape[1])
         return result

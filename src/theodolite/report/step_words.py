@@ -81,6 +81,7 @@ def rise(value: Value, run: Value) -> list[str]:
     most = number(rows[-1]["sigma"])
     if not is_known(value["holds_up_to"]):
         told = "The quadratic prediction did not hold at any noise that was tried."
+        told += _kinks(rows[0])
     elif number(value["holds_up_to"]) >= most:
         told = (
             "The quadratic prediction ½σ²·trace held at every noise that was tried,"
@@ -93,6 +94,20 @@ def rise(value: Value, run: Value) -> list[str]:
             " orders count."
         )
     return [told, _last_rise(rows[-1])]
+
+
+def _kinks(row: Value) -> str:
+    """Tell why even the smallest noise raises the loss more than predicted."""
+    measured, predicted = number(row["measured"]["value"]), row["predicted"]["value"]
+    surplus = measured - number(predicted)
+    if not surplus > 3 * number(row["measured"]["error"]) or not number(predicted) > 0:
+        return ""
+    return (
+        f" Already σ = {amount(row['sigma'])} raises the loss"
+        f" {measured / number(predicted):.2g} times as much. That happens where it"
+        " has kinks, as with ReLU or max-pooling: the noise carries it across them, and"
+        " how the slope changes there is no part of any second derivative."
+    )
 
 
 def _last_rise(row: Value) -> str:

@@ -1,7 +1,7 @@
 """The steepest curvature of every layer, and a learning rate for each."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -142,8 +142,9 @@ def layer_eigenvalues_of(
     tol: float = 1e-3,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: Callable[[int], None] | None = None,
 ) -> LayerEigenvalues:
-    """The same on the graphs of a Hessian at hand."""
+    """The same on the graphs of a Hessian at hand, reporting its block products."""
     began = time.perf_counter()
     blocks = LayerBlocks(hessian)
     limit = as_budget(budget, 200 * len(blocks.parameters))
@@ -157,6 +158,8 @@ def layer_eigenvalues_of(
         products = blocks.multiply({n: v for n, v in vectors.items() if v is not None})
         for name, product in products.items():
             searches[name].absorb(product)
+        if progress is not None:
+            progress(len(products))
         active = {name: search for name, search in active.items() if not search.done}
     rows = {name: search.row() for name, search in searches.items()}
     return LayerEigenvalues(

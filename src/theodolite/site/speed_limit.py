@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape
 from theodolite.outcomes import Outcome
@@ -19,8 +21,9 @@ class SpeedLimit:
     value : float
         ``2/θ`` with the measured eigenvalue; infinite where nothing bends upward.
     low, high : float
-        ``2/(θ + ‖r‖)`` and ``2/θ``: a Ritz value is never above λ_max. The lower end
-        is sure once the run has converged on the largest eigenvalue.
+        ``2/(θ + ‖r‖)`` and ``2/θ``, widened by the rounding of products: a Ritz value
+        is never above λ_max. The lower end is sure once the run has converged on the
+        largest eigenvalue.
     eigenvalue, residual : float
         θ and ``‖r‖``.
     products, seconds, outcome
@@ -93,6 +96,7 @@ def speed_limit(
     return limit_from(
         float(top.values[0]),
         float(top.residuals[0]),
+        dtype=hessian.dtype,
         products=top.products,
         seconds=time.perf_counter() - began,
         outcome=top.outcome,
@@ -103,21 +107,28 @@ def limit_from(
     eigenvalue: float,
     residual: float,
     *,
+    dtype: torch.dtype,
     products: int,
     seconds: float,
     outcome: Outcome,
 ) -> SpeedLimit:
     """The limit out of a largest eigenvalue at hand."""
+    rounding = rounding_of(eigenvalue, dtype)
     return SpeedLimit(
         value=two_over(eigenvalue),
-        low=two_over(eigenvalue + residual),
-        high=two_over(eigenvalue),
+        low=two_over(eigenvalue + residual + rounding),
+        high=two_over(eigenvalue - rounding),
         eigenvalue=eigenvalue,
         residual=residual,
         products=products,
         seconds=seconds,
         outcome=outcome,
     )
+
+
+def rounding_of(eigenvalue: float, dtype: torch.dtype) -> float:
+    """What products computed in a type leave uncertain, whatever the residual."""
+    return 4 * torch.finfo(dtype).eps * abs(eigenvalue)
 
 
 def two_over(eigenvalue: float) -> float:

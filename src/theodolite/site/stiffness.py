@@ -180,4 +180,4 @@ def predicted_steps(condition: float, reduction: float) -> float:
     """Steps at 1/λ_max until (1 − 1/κ)ᵗ has come down to ``reduction``."""
     if not condition > 1:
         return 1.0 if condition == 1 else float("nan")
-    return log(reduction) / log1p(-1 / condition)
+    return max(1.0, log(reduction) / log1p(-1 / condition))

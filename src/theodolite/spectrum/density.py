@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from math import pi, sqrt
 from typing import Any
 
 import torch
@@ -22,6 +21,9 @@ from theodolite.spectrum.vectors import inner, rademacher_block, without
 
 _GRID = 401
 _NO_VALUES = torch.zeros(0, dtype=torch.float64)
+
+# nodes and weights of the quadrature of one probe
+Rule = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,22 +141,13 @@ def spectral_density(
         rules, outliers, outcome = [_exact_rule(matrix)], _NO_VALUES, EXACT
     else:
         limit = as_budget(budget, probes * steps)
-        rules = _rules(matrix, deflate, probes, steps, seed, limit)
+        rules = gauss_rules(matrix, deflate, probes, steps, seed, limit)
         outliers = _NO_VALUES if deflate is None else deflate.values
-        outcome = _ended(len(rules), probes, steps)
-    share = 1 - len(outliers) / matrix.shape[0]
-    nodes = torch.cat([*(rule[0] for rule in rules), outliers])
-    weights = [rule[1] * share / len(rules) for rule in rules]
-    grid = curvature_grid(torch.cat([rule[0] for rule in rules]), nodes)
-    curves = torch.stack([smoothed(*rule, grid) * share for rule in rules])
-    return SpectralDensity(
-        nodes=nodes,
-        weights=torch.cat([*weights, torch.full_like(outliers, 1 / matrix.shape[0])]),
-        grid=grid,
-        density=curves.mean(0),
-        band=_standard_error(curves, exact=outcome is EXACT),
-        outliers=outliers,
-        probes=len(rules),
+        outcome = density_ended(len(rules), probes, steps)
+    return density_from(
+        rules,
+        outliers,
+        matrix.shape[0],
         steps=steps,
         products=matrix.products - before,
         seconds=time.perf_counter() - began,
@@ -163,27 +156,62 @@ def spectral_density(
     )
 
 
-def _exact_rule(matrix: Operator) -> tuple[Tensor, Tensor]:
+def density_from(
+    rules: list[Rule],
+    outliers: Float[Tensor, " k"],
+    size: int,
+    *,
+    steps: int,
+    products: int,
+    seconds: float,
+    seed: int,
+    outcome: Outcome,
+) -> SpectralDensity:
+    """The density out of Gauss rules of the bulk and the eigenvalues beside it."""
+    share = 1 - len(outliers) / size
+    nodes = torch.cat([*(rule[0] for rule in rules), outliers])
+    weights = [rule[1] * share / len(rules) for rule in rules]
+    grid = curvature_grid(torch.cat([rule[0] for rule in rules]), nodes)
+    curves = torch.stack([smoothed(*rule, grid) * share for rule in rules])
+    return SpectralDensity(
+        nodes=nodes,
+        weights=torch.cat([*weights, torch.full_like(outliers, 1 / size)]),
+        grid=grid,
+        density=curves.mean(0),
+        band=_standard_error(curves, exact=outcome is EXACT),
+        outliers=outliers,
+        probes=len(rules),
+        steps=steps,
+        products=products,
+        seconds=seconds,
+        seed=seed,
+        outcome=outcome,
+    )
+
+
+def _exact_rule(matrix: Operator) -> Rule:
     """All eigenvalues, where p products are no more than the probes would be."""
     values = torch.linalg.eigvalsh(require_finite(matrix.dense().double().cpu()))
     return values, torch.full_like(values, 1 / len(values))
 
 
-def _rules(
+def gauss_rules(
     matrix: Operator,
     deflate: EigenPairs | None,
     probes: int,
     steps: int,
     seed: int,
     limit: Budget,
-) -> list[tuple[Tensor, Tensor]]:
-    """One Gauss rule a probe; at least one whatever the budget."""
+    least: int = 1,
+) -> list[Rule]:
+    """One Gauss rule a probe, at least ``least`` whatever the budget."""
     like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
     generator = torch.Generator().manual_seed(seed)
     before = matrix.products
-    rules: list[tuple[Tensor, Tensor]] = []
+    rules: list[Rule] = []
     while len(rules) < probes:
-        if rules and limit.spent(matrix.products - before + steps - 1):
+        late = limit.spent(matrix.products - before + steps - 1)
+        if late and len(rules) >= least:
             break
         start = rademacher_block(matrix.shape[0], 1, generator, like)[:, 0]
         if deflate is not None:
@@ -196,11 +224,11 @@ def _rules(
     return rules
 
 
-def _ended(done: int, probes: int, steps: int) -> Outcome:
+def density_ended(done: int, probes: int, steps: int) -> Outcome:
+    """Whether all probes were made."""
     if done < probes:
-        return out_of_budget(
-            f"{done} of {probes} probes of {steps} steps", "Raise budget"
-        )
+        missed = f"{done} of {probes} probes of {steps} steps"
+        return out_of_budget(missed, "Raise budget")
     return converged(f"All {probes} probes of {steps} steps were made")
 
 
@@ -224,8 +252,9 @@ def smoothed(nodes: Tensor, weights: Tensor, grid: Tensor) -> Float[Tensor, " g"
     )
     widths = torch.maximum(neighbours / 4, local)
     distances = (grid[None, :] - nodes[:, None]) / widths[:, None]
-    bumps = (-0.5 * distances.square()).exp() / (widths[:, None] * sqrt(2 * pi))
-    return weights @ bumps
+    bumps = (-0.5 * distances.square()).exp()
+    # each adds up to one on the grid, also where it reaches beyond an end
+    return weights @ (bumps / torch.trapezoid(bumps, grid)[:, None])
 
 
 def _standard_error(curves: Tensor, *, exact: bool) -> Tensor:

@@ -1,6 +1,7 @@
 """The outermost eigenpairs, by Lanczos with thick restarts."""
 
 import time
+from dataclasses import replace
 from typing import Any, final
 
 import torch
@@ -96,21 +97,42 @@ def eigsh(
         )
         krylov = Krylov.from_random(size, capacity, like, seed)
     before = matrix.products
-    search = _Search(krylov, k, which, tol)
-    outcome = search.run(matrix, as_budget(budget, 1000))
-    ritz = krylov.ritz()
-    wanted = search.wanted(ritz).flip(0)
-    values, mixes = ritz.values[wanted], ritz.mixes[:, wanted]
-    return EigenPairs(
-        values=values,
-        vectors=krylov.vectors(mixes),
-        residuals=krylov.residuals(values, mixes),
-        tolerances=search.tolerances(ritz, wanted),
+    outcome = _Search(krylov, k, which, tol).run(matrix, as_budget(budget, 1000))
+    return replace(
+        pairs_in(krylov, k, which, tol=tol),
         products=matrix.products - before,
         seconds=time.perf_counter() - began,
         seed=seed,
         outcome=outcome,
     )
+
+
+def pairs_in(krylov: Krylov, k: int, which: str, *, tol: float = 1e-3) -> EigenPairs:
+    """The pairs that a basis holds already, with true residuals and no product."""
+    ritz = krylov.ritz()
+    wanted = chosen_positions(ritz.values, k, which).flip(0)
+    values, mixes = ritz.values[wanted], ritz.mixes[:, wanted]
+    residuals = krylov.residuals(values, mixes)
+    tolerances = residual_tolerances(ritz.values, wanted, tol)
+    late = int((residuals > tolerances).sum()) + k - len(wanted)
+    missed = f"{late} of {k} residuals are above tol={tol:g}"
+    settled = converged(f"All {k} residuals are below their tolerance")
+    return EigenPairs(
+        values=values,
+        vectors=krylov.vectors(mixes),
+        residuals=residuals,
+        tolerances=tolerances,
+        products=0,
+        seconds=0.0,
+        seed=0,
+        outcome=out_of_budget(missed, "Raise budget or tol") if late else settled,
+    )
+
+
+def residual_tolerances(values: Tensor, wanted: Tensor, tol: float) -> Tensor:
+    """What wanted residuals have to be below: relative, down to 10⁻³ of the largest."""
+    sizes = values.abs()
+    return tol * torch.maximum(sizes[wanted], 1e-3 * sizes.max())
 
 
 def default_basis(size: int, k: int, itemsize: int) -> int:
@@ -160,18 +182,16 @@ class _Search:
         """Positions of the wanted Ritz values, ascending."""
         return chosen_positions(ritz.values, self.k, self.which)
 
-    def tolerances(self, ritz: RitzPairs, wanted: Tensor) -> Tensor:
-        """What the wanted residuals have to be below."""
-        sizes = ritz.values.abs()
-        return self.tol * torch.maximum(sizes[wanted], 1e-3 * sizes.max())
-
     def _judged(self) -> Outcome | None:
         """Whether the search may end here; starts a confirmation where it is due."""
         if self.krylov.dimension < self.k or self._patience > 0:
             return None
         ritz = self.krylov.ritz()
         wanted = self.wanted(ritz)
-        values, tolerances = ritz.values[wanted], self.tolerances(ritz, wanted)
+        values, tolerances = (
+            ritz.values[wanted],
+            residual_tolerances(ritz.values, wanted, self.tol),
+        )
         excess = ritz.estimates[wanted] / tolerances
         if bool((excess > 1).any()):
             self._confirming = None
@@ -207,7 +227,12 @@ class _Search:
     def _out_of_budget(self) -> Outcome:
         ritz = self.krylov.ritz()
         wanted = self.wanted(ritz)
-        missed = int((ritz.estimates[wanted] > self.tolerances(ritz, wanted)).sum())
+        missed = int(
+            (
+                ritz.estimates[wanted]
+                > residual_tolerances(ritz.values, wanted, self.tol)
+            ).sum()
+        )
         missed += self.k - len(wanted)
         if missed == 0:
             return out_of_budget(

@@ -20,6 +20,7 @@ from theodolite.spectrum.vectors import (
     norm,
     random_vector,
     row_distances,
+    unit,
     without,
 )
 
@@ -66,13 +67,6 @@ class Krylov:
     def __init__(
         self, start: Float[Tensor, " p"], capacity: int, seed: int = 0
     ) -> None:
-        length = norm(start)
-        if not 0.0 < length < float("inf"):
-            raise ArgumentError(
-                found=f"A start vector of length {length}.",
-                why="A direction has a positive, finite length.",
-                instead="Leave v0 out for a random start.",
-            )
         self.size = start.shape[0]
         self.capacity = min(capacity, self.size)
         self.dimension = 0
@@ -88,7 +82,7 @@ class Krylov:
         # the part of each column's product outside the basis: along `next`, and not
         self._pending = torch.zeros(self.capacity, dtype=torch.float64)
         self._lost = torch.zeros(self.capacity, dtype=torch.float64)
-        self.next: Tensor | None = start / length
+        self.next: Tensor | None = unit(start)
 
     @classmethod
     def from_random(
@@ -196,6 +190,17 @@ class Krylov:
         """Whether a pair's residual lies mostly beside the direction to come."""
         pending = float((self._pending[: self.dimension] @ mix).abs())
         return float(self._lost[: self.dimension] @ mix.abs()) > pending
+
+    def asymmetry(self) -> float:
+        """How unlike its transpose the operator is on the basis, relative to its size.
+
+        Zero to rounding for products that are right; free, as the products are kept.
+        """
+        some = min(self.dimension, 8)
+        products = [inner(self._products[:some], row) for row in self._basis[:some]]
+        small = torch.stack(products).cpu()
+        size = float(small.abs().max())
+        return float((small - small.T).abs().max()) / size if size else 0.0
 
     def vectors(self, mixes: Float[Tensor, "m k"]) -> Float[Tensor, "p k"]:
         """Combinations of the basis, of unit length, as columns."""

@@ -1,0 +1,1 @@
+"""The main job: everything about one point, from shared products."""

@@ -1,0 +1,53 @@
+"""Every layer's largest eigenvalue, how the layers interact, and safe rates."""
+
+from typing import Any
+
+from theodolite.site.layers import LayerEigenvalues, layer_eigenvalues_of, layer_rates
+from theodolite.surveying.clock import Clock
+from theodolite.surveying.evidence import Evidence, Found
+from theodolite.surveying.parts.ends import TOLERANCE
+
+FRACTION = 0.5
+
+
+def measure_layers(evidence: Evidence, clock: Clock) -> Found:
+    """Every layer's largest eigenvalue, how they interact, and safe rates."""
+    layers = evidence.land.layers
+    eigenvalues = layer_eigenvalues_of(
+        evidence.hessian,
+        tol=TOLERANCE,
+        seed=evidence.seed,
+        budget=clock.share(0.5, products=200 * len(layers)),
+        progress=lambda blocks: evidence.report(blocks * evidence.block_cost),
+    )
+    if not any(row.value > 0 for row in eigenvalues.values()):
+        value = {"coupling": float("nan"), "fraction": FRACTION}
+        return {**value, "rows": _rows(eigenvalues, {})}, eigenvalues.outcome
+    safe = layer_rates(
+        evidence.operator,
+        eigenvalues,
+        layers,
+        fraction=FRACTION,
+        seed=evidence.seed,
+        budget=clock.share(0.3, products=100),
+    )
+    outcome = safe.outcome if eigenvalues.outcome.good else eigenvalues.outcome
+    value = {"coupling": safe.coupling, "fraction": safe.fraction}
+    value["block_products"] = eigenvalues.products
+    return {**value, "rows": _rows(eigenvalues, safe.rates)}, outcome
+
+
+def _rows(
+    eigenvalues: LayerEigenvalues, rates: dict[str, float]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "size": row.size,
+            "eigenvalue": row.value,
+            "residual": row.residual,
+            "converged": row.converged,
+            "learning_rate": rates.get(name, float("inf")),
+        }
+        for name, row in eigenvalues.items()
+    ]

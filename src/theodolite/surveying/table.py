@@ -1,0 +1,137 @@
+"""A survey as tables for the terminal."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from theodolite.surveying.result import Survey
+
+# layers shown in the terminal; the report shows all
+_LAYERS = 12
+
+
+def table(survey: "Survey") -> RenderableType:
+    """All measurements, and what is missing."""
+    land = survey.run["landscape"]
+    title = (
+        f"{survey.run['target']['name']} · {land['parameters']:,} parameters · "
+        f"{land['samples']:,} samples"
+    )
+    main = Table(title=escape(title), title_justify="left", show_header=False, box=None)
+    main.add_column(style="bold", no_wrap=True)
+    main.add_column()
+    for name, text in _rows(survey):
+        main.add_row(name, Text(text))
+    parts: list[RenderableType] = [main]
+    if "layers" in survey.measurements:
+        parts.append(_layers(survey["layers"]))
+    parts += [Text(line, style="yellow") for line in _warnings(survey)]
+    return Group(*parts)
+
+
+def _rows(survey: "Survey") -> Iterator[tuple[str, str]]:
+    """One row a measurement, those there are."""
+    makers = {
+        "loss": _loss,
+        "place": _place,
+        "speed_limit": _limit,
+        "eigenvalues": _eigenvalues,
+        "stiffness": _stiffness,
+        "trace": _trace,
+        "rise": _rise,
+        "density": _density,
+    }
+    for name, make in makers.items():
+        if name in survey.measurements:
+            yield from make(survey[name])
+
+
+def _loss(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for side in ("train", "test"):
+        part = value[side]
+        if part is not None:
+            right = part["accuracy"]
+            share = "" if right is None else f"   {right:.2%} right"
+            norm = f"   gradient norm {part['gradient_norm']:.3g}"
+            yield f"loss, {side}", f"{part['loss']:.5g}{norm}{share}"
+
+
+def _place(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    least = "" if value["index_is_exact"] else "at least "
+    bends = f"{least}{value['index']} directions bend down"
+    yield "place", f"{value['kind']}   {bends}"
+
+
+def _limit(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    between = f"between {value['low']:.5g} and {value['high']:.5g}"
+    yield "speed limit 2/λ_max", f"{value['value']:.5g}   {between}"
+
+
+def _eigenvalues(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for end, name in (("top", "largest eigenvalues"), ("bottom", "smallest")):
+        yield name, "  ".join(_with_residual(row) for row in value[end][:3])
+
+
+def _with_residual(row: Mapping[str, Any]) -> str:
+    doubt = "" if row["converged"] else " (not converged)"
+    return f"{row['value']:.5g} ± {row['residual']:.1g}{doubt}"
+
+
+def _stiffness(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    least = "at least " if value["condition_is_lower_bound"] else ""
+    yield (
+        "condition",
+        f"{least}{value['condition']:.4g}   {least}{value['steps']:.3g} steps of "
+        f"gradient descent to {value['reduction']:g}",
+    )
+
+
+def _trace(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "trace", f"{value['value']:.5g} ± {value['error']:.2g}"
+
+
+def _rise(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for row in value["rows"]:
+        predicted, measured = row["predicted"], row["measured"]
+        yield (
+            f"rise, σ = {row['sigma']:.3g}",
+            f"predicted {predicted['value']:.3g} ± {predicted['error']:.1g}   "
+            f"measured {measured['value']:.3g} ± {measured['error']:.1g}",
+        )
+
+
+def _density(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "density", f"{value['probes']} probes, {len(value['outliers'])} outliers"
+
+
+def _layers(value: Mapping[str, Any]) -> Table:
+    """The steepest layers with their safe learning rates."""
+    rows = sorted(value["rows"], key=lambda row: -row["eigenvalue"])
+    shown = Table(title_justify="left", box=None, pad_edge=False)
+    for name in ("layer", "parameters", "λ_max", "learning rate"):
+        shown.add_column(name, justify="left" if name == "layer" else "right")
+    for row in rows[:_LAYERS]:
+        shown.add_row(
+            escape(row["name"]),
+            f"{row['size']:,}",
+            _with_residual({**row, "value": row["eigenvalue"]}),
+            f"{row['learning_rate']:.3g}",
+        )
+    if len(rows) > _LAYERS:
+        shown.add_row(f"… {len(rows) - _LAYERS} more in the report", "", "", "")
+    return shown
+
+
+def _warnings(survey: "Survey") -> Iterator[str]:
+    """What did not converge, and what was not measured."""
+    for name, measurement in survey.measurements.items():
+        if measurement.outcome.name not in ("converged", "exact"):
+            yield f"{name.replace('_', ' ')}: {measurement.outcome.text}"
+    for gap in survey.run["missing"]:
+        yield f"{gap['name'].replace('_', ' ')}: not measured, {gap['reason']}."
+    yield from survey.run["notes"]
