@@ -1,0 +1,125 @@
+"""``theodolite``: the commands, and how their errors look."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from theodolite.errors import TheodoliteError
+from theodolite.version import __version__
+
+app = typer.Typer(
+    name="theodolite",
+    help="Survey the loss landscape of neural networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
+
+
+def _version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _everything(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_version
+        ),
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command("survey")
+def _survey(
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A built-in name (digits-mlp, digits-cnn, digits-vit, "
+            "linear-regression, saddle), path/to/file.py:function, or "
+            "package.module:function. The function returns a theodolite.Landscape."
+        ),
+    ],
+    budget: Annotated[
+        str | None, typer.Option(help="Time it may take, like 60s or 5min.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; survey-TARGET by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what --out holds.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only where the report lies.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Measure everything about one point, and write a report."""
+    from theodolite.cli.survey import run_survey
+
+    del debug
+    raise typer.Exit(
+        run_survey(target, budget, out, resume=resume, seed=seed, quiet=quiet)
+    )
+
+
+@app.command("report")
+def _report(
+    run: Annotated[Path, typer.Argument(help="A run folder of a survey.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; report.html in the folder.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Make the page of a run folder anew."""
+    from theodolite.cli.report import run_report
+
+    del debug
+    run_report(run, out)
+
+
+@app.command("doctor")
+def _doctor(debug: Debug = False) -> None:
+    """Print versions and devices, and check the products."""
+    from theodolite.cli.doctor import run_doctor
+
+    del debug
+    raise typer.Exit(run_doctor())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of the library end it with code 2."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=given, prog_name="theodolite")
+    except TheodoliteError as error:
+        if "--debug" in given:
+            traceback.print_exc()
+        typer.echo(f"theodolite: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("theodolite: interrupted before anything was measured.", err=True)
+        sys.exit(130)
+    except Exception as error:  # the last place before the user sees a traceback
+        if "--debug" in given:
+            raise
+        typer.echo(
+            f"theodolite: unexpected {type(error).__name__}: {error}\n"
+            "→ This is a fault of theodolite's or of the target's; run it again with "
+            "--debug to see where.",
+            err=True,
+        )
+        sys.exit(1)
