@@ -1,0 +1,42 @@
+# make survey    survey a built-in network and say where the report lies
+# make test      lint, types and tests
+# make viewer    build the report's script anew (needs npm)
+# make bench     measure what a product costs
+
+PYTHON ?= python3
+VENV ?= .venv
+TARGET ?= digits-cnn
+BUDGET ?= 60s
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: survey test viewer bench clean
+
+survey: $(VENV)/installed
+	$(BIN)/theodolite survey $(TARGET) --budget $(BUDGET)
+
+test: $(VENV)/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/installed
+	$(BIN)/python benchmarks/products.py
+
+viewer:
+	cd viewer && npm ci && npm run check && npm run build
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[test]'
+	touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) build dist
