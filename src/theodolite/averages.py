@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +96,42 @@ def _settings(loss: Any) -> tuple[Any, Mapping[str, Any]]:
             name: getattr(loss, name) for name in names if hasattr(loss, name)
         }
     return loss, {}
+
+
+@final
+class WeightedMean:
+    """The mean of tensors by weight, without a pass over memory that can be spared.
+
+    Takes over the tensors it is given: the first is written to.
+    """
+
+    def __init__(self) -> None:
+        self._sum: Tensor | None = None
+        self._first = self._total = 0.0
+        self._count = 0
+
+    def add(self, value: Tensor, weight: float) -> None:
+        """Take one more tensor into the mean."""
+        if self._sum is None:
+            self._sum, self._first = value, weight
+        else:
+            if self._count == 1:
+                self._sum.mul_(self._first)
+            self._sum.add_(value, alpha=weight)
+        self._total += weight
+        self._count += 1
+
+    def result(self) -> Tensor:
+        """The mean.
+
+        Raises
+        ------
+        DataError
+            When nothing was added, or the weights add up to nothing.
+        """
+        require_samples(self._total)
+        assert self._sum is not None
+        return self._sum if self._count == 1 else self._sum.div_(self._total)
 
 
 def require_samples(total: float) -> None:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, IterableDataset
 
-from theodolite.errors import DataError
+from theodolite.errors import DataError, TheodoliteError
+from theodolite.products.memory import is_out_of_memory
 from theodolite.stillness import seed_everything
 
 
@@ -69,7 +70,8 @@ class Batches:
         self._source = as_batch_source(data, batch_size)
         self._device, self._keep = device, keep
         self._kept: list[Batch] | None = None
-        self._generators = _generators_of(data)
+        # as they were here, so that a pass does not depend on what is drawn meanwhile
+        self._generators = [(g, g.get_state()) for g in _generators_of(data)]
 
     def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the batches; the caller holds the random state."""
@@ -86,10 +88,14 @@ class Batches:
 
     def _read(self) -> Iterator[Batch]:
         seed_everything(0)
-        states = [(generator, generator.get_state()) for generator in self._generators]
+        states = [
+            (generator, generator.get_state()) for generator, _ in self._generators
+        ]
+        for generator, state in self._generators:
+            generator.set_state(state)
         count = 0
         try:
-            for raw in self._source:
+            for raw in self._raw():
                 yield as_batch(raw).to(self._device)
                 count += 1
         finally:
@@ -101,6 +107,19 @@ class Batches:
                 why="An average over no samples has no value.",
                 instead="Check the dataset's length, and drop_last of the DataLoader.",
             )
+
+    def _raw(self) -> Iterator[Any]:
+        """The source's batches, its failures wrapped."""
+        try:
+            yield from self._source
+        except Exception as error:
+            if is_out_of_memory(error) or isinstance(error, TheodoliteError):
+                raise
+            raise DataError(
+                found=f"Reading the data failed: {type(error).__name__}: {error}",
+                why="Every pass reads every batch.",
+                instead="Iterate over the data yourself: for batch in data: pass",
+            ) from error
 
 
 def as_batch_source(data: Any, batch_size: int | None) -> Iterable[Any]:
@@ -222,12 +241,17 @@ def mapped(part: Any, change: Any) -> Any:
     if isinstance(part, Mapping):
         return {key: mapped(value, change) for key, value in part.items()}
     if isinstance(part, (tuple, list)):
-        return type(part)(mapped(value, change) for value in part)
+        changed = [mapped(value, change) for value in part]
+        return type(part)(*changed) if hasattr(part, "_fields") else type(part)(changed)
     return part
 
 
 def _generators_of(data: Any) -> list[torch.Generator]:
     """The loader's own generators, which seeding does not reach."""
-    owners = [data, getattr(data, "sampler", None)]
-    found = [getattr(owner, "generator", None) for owner in owners]
-    return [generator for generator in found if isinstance(generator, torch.Generator)]
+    batch_sampler = getattr(data, "batch_sampler", None)
+    samplers = (getattr(owner, "sampler", None) for owner in (data, batch_sampler))
+    found = [
+        getattr(owner, "generator", None) for owner in (data, batch_sampler, *samplers)
+    ]
+    kept = {id(g): g for g in found if isinstance(g, torch.Generator)}
+    return list(kept.values())

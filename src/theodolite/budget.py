@@ -31,10 +31,9 @@ class Budget:
             return True
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    def at_most(self, products: int) -> "Budget":
-        """The same budget with a tighter bound on products."""
-        bounds = [bound for bound in (self.products, products) if bound is not None]
-        return Budget(min(bounds), self.deadline)
+    def room(self, products: int) -> float:
+        """How many more products the bound on them allows."""
+        return float("inf") if self.products is None else self.products - products
 
 
 BudgetLike = Budget | int | str | None

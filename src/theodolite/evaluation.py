@@ -1,23 +1,35 @@
 """One batch in, its mean loss and its weight out, at parameters given from outside."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from theodolite.averages import mean_and_weight
 from theodolite.batches import Batch, tensors_in
-from theodolite.errors import ModelError, TheodoliteError
+from theodolite.errors import LossError, ModelError, TheodoliteError
 from theodolite.products.memory import is_out_of_memory
 
 
+@runtime_checkable
 class Evaluation(Protocol):
     """The loss of one batch as a function of the chosen parameters."""
 
+    def at(self, leaves: Sequence[Tensor]) -> AbstractContextManager[None]:
+        """Hold the parameters at ``leaves`` while graphs are built *and used*."""
+        ...
+
     def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, float]:
-        """The batch's mean loss, differentiable in ``leaves``, and its weight."""
+        """The batch's mean loss, differentiable in ``leaves``, and its weight.
+
+        Only inside :meth:`at`.
+        """
+        ...
+
+    def output(self, leaves: Sequence[Tensor], batch: Batch) -> Any:
+        """What is given to the loss. Only inside :meth:`at`."""
         ...
 
 
@@ -25,7 +37,9 @@ class Evaluation(Protocol):
 class ModelEvaluation:
     """A model and a loss, evaluated with some parameters replaced.
 
-    The replacement is out of place: the model's own tensors are never written.
+    The model's own tensors are never written: inside :meth:`at` its modules refer to
+    others. That has to last through the backward passes, in which checkpointed parts
+    run forward once more.
     """
 
     def __init__(
@@ -33,17 +47,55 @@ class ModelEvaluation:
     ) -> None:
         self.model, self.loss, self.names = model, loss, tuple(names)
 
+    @contextmanager
+    def at(self, leaves: Sequence[Tensor]) -> Iterator[None]:
+        """Replace the chosen parameters, and cut all others from differentiation."""
+        chosen = dict(zip(self.names, leaves, strict=True))
+        # plain tensors, where torch's annotations ask for nn.Parameter
+        replacements: dict[int, Any] = {
+            id(parameter): chosen.get(
+                name, parameter.detach() if parameter.requires_grad else parameter
+            )
+            for name, parameter in self.model.named_parameters()
+        }
+        owned = [
+            (module, dict(module._parameters))
+            for module in self.model.modules()
+            if module._parameters
+        ]
+        try:
+            for module, parameters in owned:
+                module._parameters.update(
+                    (key, replacements[id(parameter)])
+                    for key, parameter in parameters.items()
+                    if parameter is not None
+                )
+            yield
+        finally:
+            for module, parameters in owned:
+                module._parameters.update(parameters)
+
     def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, float]:
         """The batch's mean loss and its weight."""
         output = self.output(leaves, batch)
-        return mean_and_weight(self.loss, output, batch)
+        try:
+            return mean_and_weight(self.loss, output, batch)
+        except Exception as error:
+            if is_out_of_memory(error) or isinstance(error, TheodoliteError):
+                raise
+            raise LossError(
+                found=f"The loss failed: {type(error).__name__}: {error}",
+                why=f"It was called with the output, {described(output)}, and the "
+                f"target, {described(batch.target)}.",
+                instead="Call loss(model(inputs), target) yourself on one batch.",
+            ) from error
 
     def output(self, leaves: Sequence[Tensor], batch: Batch) -> Any:
         """What the model answers to a batch."""
-        replaced = {**self._constants(), **dict(zip(self.names, leaves, strict=True))}
+        del leaves
         args, kwargs = arguments(batch.inputs)
         try:
-            return functional_call(self.model, replaced, args, kwargs)
+            return self.model(*args, **kwargs)
         except Exception as error:
             if is_out_of_memory(error) or isinstance(error, TheodoliteError):
                 raise
@@ -54,15 +106,6 @@ class ModelEvaluation:
                 "is given as model(*inputs), a dict as model(**inputs).",
             ) from error
 
-    def _constants(self) -> dict[str, Tensor]:
-        """The parameters that were not chosen, cut from differentiation."""
-        chosen = set(self.names)
-        return {
-            name: parameter.detach()
-            for name, parameter in self.model.named_parameters()
-            if name not in chosen and parameter.requires_grad
-        }
-
 
 @final
 class FunctionEvaluation:
@@ -71,9 +114,19 @@ class FunctionEvaluation:
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         self.function = function
 
+    def at(self, leaves: Sequence[Tensor]) -> AbstractContextManager[None]:
+        """Nothing to hold: a function is given its point."""
+        del leaves
+        return nullcontext()
+
     def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, float]:
         """The function's value, with weight one."""
-        return mean_and_weight(self._loss, leaves[0], batch)
+        return mean_and_weight(self._loss, self.output(leaves, batch), batch)
+
+    def output(self, leaves: Sequence[Tensor], batch: Batch) -> Any:
+        """The point itself."""
+        del batch
+        return leaves[0]
 
     def _loss(self, point: Tensor, target: Any) -> Any:
         del target

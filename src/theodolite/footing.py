@@ -1,6 +1,6 @@
 """Can this loss be measured here at all? Asked once, before anything is computed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
 import torch
@@ -16,35 +16,43 @@ _RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
 
 def require_firm_footing(
     evaluate: Evaluation,
-    leaves: Mapping[str, Tensor],
+    leaves: Sequence[Tensor],
     batches: Batches,
     model: nn.Module | None,
 ) -> None:
-    """Evaluate the first batch twice: the loss must be finite and the same.
+    """Evaluate the first batch again: the loss must be finite and the same.
 
     Raises
     ------
     NonFiniteError
-        When a weight or the loss is NaN or infinite; the weight is named.
+        When the loss is NaN or infinite.
     RandomLossError
         When the two losses differ, or batch statistics would make the loss depend on
         how the batches are cut.
     """
-    _require_finite_weights(leaves)
-    values = list(leaves.values())
     with closing(iter(batches)) as stream, torch.no_grad():
         batch = next(stream)
-        first, weight = evaluate(values, batch)
-        second, _ = evaluate(values, batch)
+        first, weight = evaluate(leaves, batch)
+        # a narrow type has so few digits that two random losses are often the same
+        more = 1 if torch.finfo(first.dtype).eps < 1e-6 else 5
+        again = [evaluate(leaves, batch)[0] for _ in range(more)]
         several = model is not None and next(stream, None) is not None
     if weight:
         _require_finite_loss(first)
-        _require_equal(first, second, model)
+        for second in again:
+            _require_equal(first, second, model)
     if several:
         _require_no_batch_statistics(model)
 
 
-def _require_finite_weights(leaves: Mapping[str, Tensor]) -> None:
+def require_finite_weights(leaves: Mapping[str, Tensor]) -> None:
+    """Refuse a point that is not one, and name the weight.
+
+    Raises
+    ------
+    NonFiniteError
+        When a weight is NaN or infinite.
+    """
     for name, leaf in leaves.items():
         bad = leaf.numel() - int(torch.isfinite(leaf).sum())
         if bad:
@@ -68,10 +76,12 @@ def _require_finite_loss(loss: Tensor) -> None:
 
 
 def _require_equal(first: Tensor, second: Tensor, model: nn.Module | None) -> None:
-    resolution = 64 * torch.finfo(first.dtype).eps
+    # room for sums in another order
+    wide = torch.promote_types(first.dtype, torch.float32)
+    resolution = 64 * torch.finfo(wide).eps
     if float((first - second).abs()) <= resolution * float(first.abs()):
         return
-    found = _modules_in_training(model, _RANDOM)
+    found = _named(model, _is_random)
     raise RandomLossError(
         found=f"The same batch has the loss {float(first):.6g} and then "
         f"{float(second):.6g}{found}.",
@@ -81,23 +91,33 @@ def _require_equal(first: Tensor, second: Tensor, model: nn.Module | None) -> No
 
 
 def _require_no_batch_statistics(model: nn.Module | None) -> None:
-    found = _modules_in_training(model, (_BatchNorm,))
+    found = _named(model, _uses_batch_statistics)
     if found:
         raise RandomLossError(
-            found=f"Batch norm in training mode over several batches{found}.",
-            why="Its statistics couple the samples of a batch, so that the loss "
-            "depends on how the batches are cut.",
-            instead="Call model.eval() first, or give all data as one batch.",
+            found=f"Batch norm with batch statistics over several batches{found}.",
+            why="They couple the samples of a batch, so that the loss depends on how "
+            "the batches are cut.",
+            instead="Call model.eval() first; batch norm that tracks no statistics "
+            "needs all data as one batch.",
         )
 
 
-def _modules_in_training(model: nn.Module | None, kinds: tuple[type, ...]) -> str:
+def _is_random(module: nn.Module) -> bool:
+    return module.training and isinstance(module, _RANDOM)
+
+
+def _uses_batch_statistics(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm) and (
+        module.training or module.running_mean is None
+    )
+
+
+def _named(model: nn.Module | None, chosen: Callable[[nn.Module], bool]) -> str:
+    """Which modules those are, for an error message."""
     if model is None:
         return ""
-    names = [
-        f"{name} ({type(module).__name__})"
-        for name, module in model.named_modules()
-        if module.training and isinstance(module, kinds)
-    ]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f", with {', '.join(names[:3])}{more} in training mode" if names else ""
+    found = [(name, module) for name, module in model.named_modules() if chosen(module)]
+    names = [f"{name} ({type(module).__name__})" for name, module in found[:3]]
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    mode = "training" if any(module.training for _, module in found) else "eval"
+    return f", with {', '.join(names)}{more} in {mode} mode" if found else ""

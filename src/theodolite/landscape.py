@@ -1,15 +1,16 @@
 """The loss as a function of chosen parameters over chosen data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, Self, final
+from functools import cached_property
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from theodolite.averages import require_samples
-from theodolite.batches import Batches
+from theodolite.averages import WeightedMean, require_samples
+from theodolite.batches import Batch, Batches
 from theodolite.errors import ParameterError
 from theodolite.evaluation import (
     Evaluation,
@@ -17,9 +18,10 @@ from theodolite.evaluation import (
     ModelEvaluation,
     unwrapped,
 )
-from theodolite.footing import require_firm_footing
+from theodolite.footing import require_finite_weights, require_firm_footing
 from theodolite.operators.hessian import Hessian
 from theodolite.parameters import Parameters, Patterns, choose_parameters, layer_of
+from theodolite.products.diagnosis import gradient_explained
 from theodolite.products.double_backward import require_graph
 from theodolite.products.graph_store import GraphStore
 from theodolite.products.memory import (
@@ -116,7 +118,7 @@ class Landscape:
         point: Float[Tensor, " p"],
         *,
         name: str | None = None,
-    ) -> Self:
+    ) -> "Landscape":
         """The landscape of any scalar torch function of one flat tensor.
 
         Parameters
@@ -201,7 +203,7 @@ class Landscape:
         total, weights = 0.0, 0.0
         leaves = self._leaves(point)
         with (
-            self._measuring(),
+            self._measuring(leaves),
             torch.no_grad(),
             closing(iter(self._batches)) as batches,
         ):
@@ -222,11 +224,11 @@ class Landscape:
             When the loss does not depend on the chosen parameters.
         """
         self._require_firm_footing()
-        total = torch.zeros(self.size, dtype=self.dtype, device=self.device)
-        weights = 0.0
+        average = WeightedMean()
         leaves = [leaf.requires_grad_() for leaf in self._leaves(point)]
         with (
-            self._measuring(),
+            self._measuring(leaves),
+            gradient_explained(),
             torch.enable_grad(),
             closing(iter(self._batches)) as batches,
         ):
@@ -235,10 +237,8 @@ class Landscape:
                 if weight:
                     require_graph(mean)
                     pieces = torch.autograd.grad(mean, leaves, allow_unused=True)
-                    total.add_(self.parameters.flatten(pieces), alpha=weight)
-                    weights += weight
-        require_samples(weights)
-        return total / weights
+                    average.add(self.parameters.flatten(pieces), weight)
+        return average.result()
 
     def hessian(
         self,
@@ -267,6 +267,32 @@ class Landscape:
         )
         return Hessian(store, whole, list(chosen))
 
+    def each_output(self, use: Callable[[Any, Batch], None]) -> None:
+        """Hand the model's output for every batch to ``use``, without gradients.
+
+        The output of a function landscape is its point.
+        """
+        self._require_firm_footing()
+        leaves = self._leaves(None)
+        with (
+            self._measuring(),
+            torch.no_grad(),
+            closing(iter(self._batches)) as batches,
+        ):
+            for batch in batches:
+                use(self._evaluate.output(leaves, batch), batch)
+
+    @property
+    def samples(self) -> int:
+        """Samples in all batches; one for a function."""
+        return sum(self.batch_sizes)
+
+    @cached_property
+    def batch_sizes(self) -> list[int]:
+        """Samples in each batch, counted in one pass over the data."""
+        with self._measuring(), closing(iter(self._batches)) as batches:
+            return [batch.samples for batch in batches]
+
     def _leaves(self, point: Tensor | None) -> list[Tensor]:
         if point is None:
             return self.parameters.split(self.point)
@@ -275,19 +301,19 @@ class Landscape:
         return self.parameters.split(copy)
 
     @contextmanager
-    def _measuring(self) -> Iterator[None]:
-        """Hold the model still, and turn out-of-memory into advice."""
-        with memory_guarded(self.memory), held_still(self.model):
+    def _measuring(self, leaves: Sequence[Tensor] = ()) -> Iterator[None]:
+        """Hold the model still at a point, and turn out-of-memory into advice."""
+        at_point = self._evaluate.at(leaves or self._leaves(None))
+        with memory_guarded(self._memory), held_still(self.model), at_point:
             yield
 
     def _require_firm_footing(self) -> None:
-        """Check once for each mode of the model that it can be measured at all."""
+        """Check the weights, and once for each mode that there is a loss at all."""
         modes = [] if self.model is None else [m.training for m in self.model.modules()]
+        leaves = self._leaves(None)
+        require_finite_weights(dict(zip(self.parameters.names, leaves, strict=True)))
         if self._firm != modes:
-            with self._measuring():
-                leaves = dict(
-                    zip(self.parameters.names, self._leaves(None), strict=True)
-                )
+            with self._measuring(leaves):
                 require_firm_footing(self._evaluate, leaves, self._batches, self.model)
             self._firm = modes
 

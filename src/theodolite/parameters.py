@@ -71,7 +71,7 @@ class Parameters:
         pieces = [
             torch.zeros(size, dtype=self.dtype, device=self.device)
             if tensor is None
-            else tensor.reshape(-1).to(device=self.device, dtype=self.dtype)
+            else _dense(tensor).reshape(-1).to(device=self.device, dtype=self.dtype)
             for size, tensor in zip(self.sizes, tensors, strict=True)
         ]
         return torch.cat(pieces)
@@ -123,6 +123,11 @@ class Parameters:
         return chosen
 
 
+def _dense(tensor: Tensor) -> Tensor:
+    """A gradient of nn.Embedding(sparse=True) with its zeros."""
+    return tensor if tensor.layout == torch.strided else tensor.to_dense()
+
+
 def layer_of(name: str) -> str:
     """The layer that owns a parameter: its module, or itself at the root."""
     return name.rpartition(".")[0] or name
@@ -153,6 +158,12 @@ def choose_parameters(model: nn.Module, patterns: Patterns) -> dict[str, nn.Para
     for name, parameter in model.named_parameters(remove_duplicate=False):
         aliases.setdefault(id(parameter), []).append(name)
     everything = dict(model.named_parameters())
+    if not as_patterns(patterns):
+        raise ParameterError(
+            found="parameters is an empty list of patterns.",
+            why="There is nothing to differentiate by.",
+            instead='Give a pattern like "blocks.*", or leave it out for all.',
+        )
     for pattern in as_patterns(patterns):
         _require_match(pattern, aliases.values(), everything)
     return {
@@ -192,6 +203,14 @@ def _require_match(
             found=f"Parameter {lazy[0]!r} has no shape yet.",
             why="A lazy module gets its weights at the first forward pass.",
             instead="Call model(inputs) once before the Landscape is made.",
+        )
+    imaginary = [name for name in chosen if everything[name].is_complex()]
+    if imaginary:
+        raise ParameterError(
+            found=f"Parameter {imaginary[0]!r} is {everything[imaginary[0]].dtype}.",
+            why="The Hessian is that of a function of real numbers.",
+            instead="Store real and imaginary part as a real parameter "
+            "(torch.view_as_real), or leave it out by parameters=...",
         )
     if not any(everything[name].requires_grad for name in chosen):
         raise ParameterError(

@@ -35,13 +35,16 @@ def _module_kept(model: nn.Module) -> Iterator[None]:
         for key, weight in module._parameters.items()
         if weight is not None
     ]
-    buffers = [
-        (module, key, buffer, buffer.detach().clone())
-        for module in model.modules()
-        for key, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+    buffers = [(module, dict(module._buffers)) for module in model.modules()]
+    copies: dict[int, Tensor] = {}
     try:
+        # written to are copies: kept graphs hold them, and restoring the originals
+        # in place would change what those graphs have saved
+        for module, kept in buffers:
+            for key, buffer in kept.items():
+                if buffer is not None:
+                    copy = copies.setdefault(id(buffer), buffer.detach().clone())
+                    module._buffers[key] = copy
         yield
     finally:
         for module, mode in modes:
@@ -50,16 +53,9 @@ def _module_kept(model: nn.Module) -> Iterator[None]:
             module._parameters[key] = weight
             weight.requires_grad_(requires_grad)
             weight.grad = grad
-        for module, key, buffer, value in buffers:
-            module._buffers[key] = buffer
-            _restore(buffer, value)
-
-
-def _restore(buffer: Tensor, value: Tensor) -> None:
-    """Write a buffer back only if it was changed, so that its version stays."""
-    if not torch.equal(buffer, value):
-        with torch.no_grad():
-            buffer.copy_(value)
+        for module, kept in buffers:
+            module._buffers.clear()
+            module._buffers.update(kept)
 
 
 @contextmanager

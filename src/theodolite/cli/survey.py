@@ -67,8 +67,10 @@ def _show(found: Survey, folder: Path, *, quiet: bool) -> None:
     out = Console()
     if not quiet:
         out.print(found)
+        late = not all(m.outcome.good for m in found.measurements.values())
         state = {
-            "complete": "Everything was measured",
+            "complete": "Everything was measured"
+            + (", not all of it to its tolerance" if late else ""),
             "budget": "The budget was spent",
             "interrupted": "Interrupted; go on with --resume",
         }[found.run["state"]]

@@ -34,11 +34,14 @@ def trained(
     RuntimeWarning
         When the trained weights cannot be kept; they are then trained anew each time.
     """
+    path = cache_folder() / f"{name}-{seed}-{_RECIPE}.safetensors"
     with held_still(None):
         seed_everything(seed)
         model = make()
-        path = cache_folder() / f"{name}-{seed}-{_RECIPE}.safetensors"
         if not _loaded(model, path):
+            # from the start: a file that does not fit may have been read in part
+            seed_everything(seed)
+            model = make()
             train(model, data, epochs=epochs, seed=seed)
             _keep(model, path)
     return model.eval()
@@ -84,10 +87,14 @@ def _keep(model: nn.Module, path: Path) -> None:
     """Write the weights under a name of their own first: readers never see half."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         os.close(handle)
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, temporary)
-        Path(temporary).replace(path)
+        temporary = Path(name)
+        try:
+            save_file({k: v.contiguous() for k, v in model.state_dict().items()}, name)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         warnings.warn(
             f"Trained weights cannot be kept in {path.parent}: {error}",

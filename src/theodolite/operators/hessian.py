@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.averages import require_samples
+from theodolite.averages import WeightedMean
 from theodolite.operators.operator import Operator
 from theodolite.parameters import Parameters, Patterns
 from theodolite.products.double_backward import GradientGraph
@@ -51,8 +51,7 @@ class Hessian(Operator):
 
     def block(self, layers: Patterns) -> "Hessian":
         """The principal block of some layers, on the same kept graphs."""
-        chosen = set(self._whole.within(layers))
-        positions = [position for position in self.positions if position in chosen]
+        positions = [self.positions[here] for here in self.parameters.within(layers)]
         return Hessian(self.store, self._whole, positions)
 
     @property
@@ -61,18 +60,14 @@ class Hessian(Operator):
         return 8 if self.store.streamed else 1
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
-        vectors = [self.parameters.split(column) for column in block.unbind(1)]
-        sums = torch.zeros_like(block)
-        total = 0.0
+        vectors = [self.parameters.split(row) for row in block.T.contiguous()]
+        means = [WeightedMean() for _ in vectors]
 
         def add(graph: GradientGraph) -> None:
-            nonlocal total
-            for column, vector in enumerate(vectors):
+            for vector, mean in zip(vectors, means, strict=True):
                 product = graph.product(vector, self.positions)
-                flat = self.parameters.flatten(product)
-                sums[:, column].add_(flat, alpha=graph.weight)
-            total += graph.weight
+                mean.add(self.parameters.flatten(product), graph.weight)
 
         self.store.visit(add)
-        require_samples(total)
-        return sums / total
+        columns = [mean.result() for mean in means]
+        return columns[0][:, None] if len(columns) == 1 else torch.stack(columns, 1)

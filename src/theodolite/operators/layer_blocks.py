@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import final
 
-import torch
 from torch import Tensor
 
-from theodolite.averages import require_samples
+from theodolite.averages import WeightedMean
 from theodolite.operators.hessian import Hessian
 from theodolite.parameters import Parameters
 from theodolite.products.double_backward import GradientGraph
@@ -38,21 +37,17 @@ class LayerBlocks:
     def multiply(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each named layer's block times its vector ``(p_layer,)``."""
         split = {name: self.parameters[name].split(v) for name, v in vectors.items()}
-        sums = {name: torch.zeros_like(v) for name, v in vectors.items()}
-        total = 0.0
+        means = {name: WeightedMean() for name in vectors}
 
         def add(graph: GradientGraph) -> None:
-            nonlocal total
             for name, vector in split.items():
                 product = graph.product(vector, self._positions[name])
-                flat = self.parameters[name].flatten(product)
-                sums[name].add_(flat, alpha=graph.weight)
-            total += graph.weight
+                mean = means[name]
+                mean.add(self.parameters[name].flatten(product), graph.weight)
 
         self._store.visit(add)
-        require_samples(total)
         self.products += len(vectors)
-        return {name: value / total for name, value in sums.items()}
+        return {name: mean.result() for name, mean in means.items()}
 
 
 def escaped(layer: str) -> str:

@@ -15,10 +15,18 @@ class Matrix(Operator):
     """A symmetric tensor ``(p, p)``, or any object with ``shape`` and ``@``."""
 
     def __init__(self, matrix: Any) -> None:
+        if isinstance(matrix, Tensor) and matrix.dtype != torch.float32:
+            # integers hold no directions, and bfloat16's are too rough for a basis
+            matrix = matrix.double()
         dtype = matrix.dtype if isinstance(matrix, Tensor) else torch.float64
         device = matrix.device if isinstance(matrix, Tensor) else torch.device("cpu")
         super().__init__(matrix.shape[0], dtype, device)
         self._matrix = matrix
+
+    @property
+    def block_size(self) -> int:
+        """Several: what takes time is reading the matrix."""
+        return 16
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
         if isinstance(self._matrix, Tensor):

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from theodolite.batches import Batch, mapped, tensors_in
-from theodolite.errors import SecondDerivativeError
+from theodolite.errors import NoGradientError, SecondDerivativeError
 from theodolite.evaluation import Evaluation
 from theodolite.products.differentiable_twice import differentiable_twice
+from theodolite.products.double_backward import require_whole_graph
 from theodolite.products.memory import is_out_of_memory
 from theodolite.stillness import held_still
 
@@ -54,12 +55,34 @@ def failures_explained(
         culprit = ""
         if model is not None:
             culprit = _culprit(model, evaluate, leaves, batches)
-        message = str(error).strip().splitlines()[0] if str(error) else repr(error)
         raise SecondDerivativeError(
-            found=f"No second derivative{culprit}: {message}",
+            found=f"No second derivative{culprit}: {_said(error)}",
             why="A Hessian-vector product differentiates the gradient once more.",
-            instead=next((r for k, r in _REMEDIES.items() if k in str(error)), _REMEDY),
+            instead=_remedy(error),
         ) from error
+
+
+@contextmanager
+def gradient_explained() -> Iterator[None]:
+    """Turn autograd's refusal to differentiate at all into advice."""
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise NoGradientError(
+            found=f"No gradient: {_said(error)}",
+            why="Autograd refuses to differentiate an operation of the model.",
+            instead=_remedy(error),
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error) else repr(error)
+
+
+def _remedy(error: Exception) -> str:
+    return next((text for key, text in _REMEDIES.items() if key in str(error)), _REMEDY)
 
 
 def _culprit(
@@ -69,7 +92,7 @@ def _culprit(
     batches: Iterable[Batch],
 ) -> str:
     """The deepest module that cannot be differentiated twice on its own."""
-    with held_still(model), differentiable_twice(model):
+    with held_still(model), differentiable_twice(model), evaluate.at(leaves):
         calls = _calls(model, evaluate, leaves, batches)
         for name in sorted(calls, key=lambda name: -name.count(".") - bool(name)):
             if not _twice_differentiable(calls[name]):
@@ -108,6 +131,7 @@ def _twice_differentiable(call: _Call) -> bool:
         try:
             outputs = list(tensors_in(call.module(*args, **kwargs)))
             first = _gradients([o for o in outputs if o.requires_grad], by)
+            require_whole_graph(first)
             _gradients([gradient for gradient in first if gradient.requires_grad], by)
         except (RuntimeError, NotImplementedError):
             return False

@@ -6,7 +6,7 @@ Reverse over reverse (Pearlmutter, "Fast exact multiplication by the Hessian", 1
 the only form that is right on every network for which torch has second derivatives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,6 +89,30 @@ def gradient_graph(
     rest = iter(found)
     gradients = [next(rest) if leaf.requires_grad else None for leaf in leaves]
     return GradientGraph(leaves, gradients, loss.detach(), weight)
+
+
+def require_whole_graph(gradients: Iterable[Tensor | None]) -> None:
+    """Refuse gradients whose graph ends at an operation that is marked so.
+
+    ``@once_differentiable`` ties its results to a leaf of its own, behind a node that
+    raises. ``autograd.grad`` by other leaves never goes there: without this look the
+    product would lack a part, and say nothing.
+
+    Raises
+    ------
+    RuntimeError
+        As autograd would.
+    """
+    ahead = [g.grad_fn for g in gradients if g is not None and g.grad_fn is not None]
+    seen = set(ahead)
+    while ahead:
+        node = ahead.pop()
+        if type(node).__name__ == "Error":
+            message = "a function is marked with @once_differentiable"
+            raise RuntimeError(message)
+        found = {after for after, _ in node.next_functions if after is not None} - seen
+        seen |= found
+        ahead.extend(found)
 
 
 def require_graph(loss: Tensor) -> None:

@@ -11,7 +11,11 @@ from theodolite.batches import Batch, Batches
 from theodolite.evaluation import Evaluation
 from theodolite.products.diagnosis import failures_explained
 from theodolite.products.differentiable_twice import differentiable_twice
-from theodolite.products.double_backward import GradientGraph, gradient_graph
+from theodolite.products.double_backward import (
+    GradientGraph,
+    gradient_graph,
+    require_whole_graph,
+)
 from theodolite.products.memory import RetainedBytes, memory_guarded
 from theodolite.stillness import held_still
 
@@ -83,6 +87,10 @@ class GraphStore:
         with (
             memory_guarded(self.memory),
             failures_explained(self._model, self._evaluate, self.leaves, self._batches),
+            # also for kept graphs: checkpointed parts run again in every backward pass
+            held_still(self._model),
+            differentiable_twice(self._model),
+            self._evaluate.at(self.leaves),
         ):
             if self._count is not None and self.streamed == 0:
                 for graph in self._kept.values():
@@ -92,12 +100,7 @@ class GraphStore:
 
     def _visit_all(self, use: Callable[[GradientGraph], None]) -> None:
         count = 0
-        with (
-            held_still(self._model),
-            differentiable_twice(self._model),
-            torch.enable_grad(),
-            closing(iter(self._batches)) as batches,
-        ):
+        with torch.enable_grad(), closing(iter(self._batches)) as batches:
             for batch in batches:
                 graph = self._kept.get(count) or self._built(count, batch)
                 if graph is not None:
@@ -116,6 +119,8 @@ class GraphStore:
         """Build a graph, see what it holds, and keep it if that fits."""
         with RetainedBytes() as counter:
             graph = gradient_graph(self._evaluate, self.leaves, batch)
+        if graph is not None and self._count is None and not self._kept:
+            require_whole_graph(graph.gradients)
         size = counter.alive()
         self.largest_bytes = max(self.largest_bytes, size)
         if graph is not None and self.kept_bytes + size <= self.memory:

@@ -33,7 +33,7 @@ def memory_in_bytes(size: MemorySize) -> int:
         return int(size)
     match = _SIZE.fullmatch(size)
     unit = match[2].upper() if match else ""
-    if match is None or (unit or "B") not in _UNITS:
+    if match is None or match[1].count(".") > 1 or (unit or "B") not in _UNITS:
         raise ArgumentError(
             found=f"memory={size!r}.",
             why="A size is a number of bytes, or a number with a unit.",
@@ -79,6 +79,11 @@ class RetainedBytes(TorchDispatchMode):
     :meth:`alive` is called is what the graph holds.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch would import its compiler, which takes seconds, only to switch it off
+        return False
+
     def __init__(self) -> None:
         super().__init__()
         self._storages: dict[int, tuple[StorageWeakRef, int]] = {}
@@ -105,15 +110,16 @@ class RetainedBytes(TorchDispatchMode):
 
 
 @contextmanager
-def memory_guarded(budget: int) -> Iterator[None]:
+def memory_guarded(budget: int | None) -> Iterator[None]:
     """Turn running out of memory into an error that says what to do."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
+        allowed = "half of what is free" if budget is None else readable(budget)
         raise MemoryLimitError(
-            found=f"Out of memory (graphs may keep {readable(budget)}).",
+            found=f"Out of memory (graphs may keep {allowed}).",
             why="The graph of one batch's gradient has to fit, whatever is kept.",
             instead="Use smaller batches (batch_size=64, or a smaller one in the "
             'DataLoader), or keep fewer graphs with memory="1GiB".',

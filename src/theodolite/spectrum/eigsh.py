@@ -16,7 +16,7 @@ from theodolite.spectrum.eigenpairs import EigenPairs, chosen_positions
 from theodolite.spectrum.krylov import Krylov, RitzPairs
 
 ENDS = ("LA", "SA", "LM", "BE")
-# products from a fresh direction after which no missed eigenvalue may have shown
+# products from a fresh direction, at least, in which no missed eigenvalue may show
 _CONFIRMATION = 8
 _BASIS_BYTES = 2**28
 
@@ -39,7 +39,7 @@ def eigsh(
     Lanczos with full reorthogonalisation in float64 inner products, restarted with the
     best Ritz vectors when the basis is full, until every residual is below
     ``tol · max(|θ|, 10⁻³ ‖H‖)``. Then it goes on from a fresh random direction for
-    a few products: eigenvalues that the first start could not see, such as the copies
+    eight products or more: eigenvalues that the first start could not see, such as the copies
     of a multiple one, show up there, and the search continues.
 
     Costs 20 to 60 products for the ten largest of a trained network, 100 and more for
@@ -210,7 +210,9 @@ class _Search:
 
     def _confirm(self, values: Tensor) -> None:
         """Look from a fresh direction for what the first start could not see."""
-        self._confirming, self._patience = values, _CONFIRMATION
+        # what took long to find takes longer to miss
+        steps = max(_CONFIRMATION, self.krylov.dimension // 4)
+        self._confirming, self._patience = values, steps
         self.krylov.inject()
 
     def _disappointed(self, excess: float) -> Outcome | None:

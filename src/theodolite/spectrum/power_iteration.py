@@ -11,7 +11,7 @@ from theodolite.errors import NonFiniteError
 from theodolite.operators.matrix import as_operator
 from theodolite.outcomes import Outcome, converged, out_of_budget
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.vectors import norm, random_vector
+from theodolite.spectrum.vectors import norm, random_vector, unit
 
 
 def power_iteration(
@@ -66,7 +66,7 @@ def power_iteration(
     if start is None:
         generator = torch.Generator().manual_seed(seed)
         start = random_vector(matrix.shape[0], generator, like)
-    vector = start / norm(start)
+    vector = unit(start.to(like))
     while True:
         product = matrix @ vector
         value = float(vector.double() @ product.double())

@@ -127,7 +127,8 @@ class _Probing:
                     return EXACT
             if budget.spent(self.products):
                 return self._out_of_budget()
-            self._probe(min(self.matrix.block_size, int(min(needed, 1e6))))
+            room = budget.room(self.products)
+            self._probe(int(min(self.matrix.block_size, needed, room)))
 
     def _more_needed(self, rtol: float, atol: float) -> float:
         """Probes still missing, by the spread seen so far."""

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from theodolite.errors import ArgumentError
+
 # entries of one float64 slab: in the cache's reach, and little beside the basis
 _SLAB = 2**21
 
@@ -69,6 +71,24 @@ def without(
 def norm(vector: Tensor) -> float:
     """The Euclidean norm, summed in float64."""
     return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+
+
+def unit(vector: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
+    """The vector with length one.
+
+    Raises
+    ------
+    ArgumentError
+        When its length is zero, infinite or NaN.
+    """
+    length = norm(vector)
+    if not 0.0 < length < float("inf"):
+        raise ArgumentError(
+            found=f"A start vector of length {length}.",
+            why="A direction has a positive, finite length.",
+            instead="Leave v0 out for a random start.",
+        )
+    return vector / length
 
 
 def row_distances(

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
 
 from theodolite.landscape import Landscape
 from theodolite.surveying.evidence import Evidence
 from theodolite.version import __version__
 
 FORMAT = 1
+# modules that compute something else in training mode
+_DIFFER_IN_TRAINING = (_NormBase, _DropoutNd, nn.RReLU)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,13 @@ def fingerprint(land: Landscape) -> dict[str, float]:
 
 def notes(land: Landscape) -> list[str]:
     """What a reader of the numbers has to know besides."""
-    model = land.model
-    if model is not None and any(module.training for module in model.modules()):
-        return ["The model was measured in training mode, as it was given."]
+    modules = [] if land.model is None else land.model.modules()
+    kinds = {
+        type(module).__name__
+        for module in modules
+        if module.training and isinstance(module, _DIFFER_IN_TRAINING)
+    }
+    if kinds:
+        names = ", ".join(sorted(kinds))
+        return [f"The model was measured in training mode, in which {names} differ."]
     return []

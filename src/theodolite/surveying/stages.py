@@ -104,7 +104,12 @@ STAGES = (
         measure_layers,
         lambda evidence: 20 + 20 * len(evidence.land.layers) * evidence.block_cost,
     ),
-    Stage("trace", "trace", measure_trace, lambda e: min(60.0, whole(e))),
+    Stage(
+        "trace",
+        "trace",
+        measure_trace,
+        lambda evidence: 0.0 if evidence.small else 60.0,
+    ),
     Stage(
         "rise",
         "rise under noise",
@@ -116,7 +121,7 @@ STAGES = (
         "density",
         "spectral density",
         measure_density,
-        lambda evidence: min(whole(evidence), (PROBES - 1.0) * STEPS),
+        lambda evidence: 0.0 if evidence.small else (PROBES - 1.0) * STEPS,
     ),
 )
 

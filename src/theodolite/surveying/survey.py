@@ -143,7 +143,7 @@ class _Run:
             self._interrupt()
         finally:
             self.watcher.close()
-        state = "budget" if self.missing or not self._all_good() else "complete"
+        state = "budget" if self.missing else "complete"
         result = Survey(
             self.record("interrupted" if self.interrupted else state),
             self.measurements,
@@ -204,9 +204,6 @@ class _Run:
                 self._note(measured(stage, stage.read_off, self.evidence, self.clock))
             else:
                 self._miss(stage, "the survey was interrupted")
-
-    def _all_good(self) -> bool:
-        return all(m.outcome.name != "budget" for m in self.measurements.values())
 
     def _worked(self, products: float) -> None:
         self._done += products

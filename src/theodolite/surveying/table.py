@@ -63,11 +63,18 @@ def _loss(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _place(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     least = "" if value["index_is_exact"] else "at least "
-    bends = f"{least}{value['index']} directions bend down"
+    number = value["index"]
+    words = "direction bends" if number == 1 else "directions bend"
+    bends = f"{least}{number} {words} down" if number else "no direction bends down"
+    if not number and not value["index_is_exact"]:
+        bends = "no direction was found that bends down"
     yield "place", f"{value['kind']}   {bends}"
 
 
 def _limit(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if value["value"] == float("inf"):
+        yield "speed limit 2/λ_max", "none: nothing bends upward"
+        return
     between = f"between {value['low']:.5g} and {value['high']:.5g}"
     yield "speed limit 2/λ_max", f"{value['value']:.5g}   {between}"
 
@@ -83,6 +90,9 @@ def _with_residual(row: Mapping[str, Any]) -> str:
 
 
 def _stiffness(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if value["condition"] != value["condition"]:
+        yield "condition", "none: nothing bends upward"
+        return
     least = "at least " if value["condition_is_lower_bound"] else ""
     yield (
         "condition",
@@ -129,9 +139,13 @@ def _layers(value: Mapping[str, Any]) -> Table:
 
 def _warnings(survey: "Survey") -> Iterator[str]:
     """What did not converge, and what was not measured."""
+    texts: dict[str, list[str]] = {}
     for name, measurement in survey.measurements.items():
-        if measurement.outcome.name not in ("converged", "exact"):
-            yield f"{name.replace('_', ' ')}: {measurement.outcome.text}"
+        if not measurement.outcome.good:
+            # what follows from one search shares its outcome, which is said once
+            texts.setdefault(measurement.outcome.text, []).append(name)
+    for text, names in texts.items():
+        yield f"{', '.join(names).replace('_', ' ')}: {text}"
     for gap in survey.run["missing"]:
         yield f"{gap['name'].replace('_', ' ')}: not measured, {gap['reason']}."
     yield from survey.run["notes"]

@@ -1,14 +1,15 @@
 """The spectral density, for which the shared Lanczos run is one of the probes."""
 
 import torch
+from torch import Tensor
 
+from theodolite.outcomes import EXACT
 from theodolite.spectrum.density import (
     Rule,
     SpectralDensity,
     density_ended,
     density_from,
     gauss_rules,
-    spectral_density,
 )
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.surveying.clock import Clock
@@ -19,8 +20,8 @@ PROBES, STEPS = 4, 40
 
 def measure_density(evidence: Evidence, clock: Clock) -> Found:
     """The spectral density with its band."""
-    if evidence.land.size <= PROBES * STEPS:
-        density = spectral_density(evidence.operator, seed=evidence.seed)
+    if evidence.ends is not None and evidence.ends.exact:
+        density = _exactly(evidence.ends.lowest, evidence.seed)
     else:
         density = _with_shared_run(evidence, clock)
     value = {
@@ -34,6 +35,21 @@ def measure_density(evidence: Evidence, clock: Clock) -> Found:
     }
     evidence.density = density
     return value, density.outcome
+
+
+def _exactly(values: Tensor, seed: int) -> SpectralDensity:
+    """The density of eigenvalues that are all known."""
+    rule = (values, torch.full_like(values, 1 / len(values)))
+    return density_from(
+        [rule],
+        torch.zeros(0).double(),
+        len(values),
+        steps=len(values),
+        products=0,
+        seconds=0.0,
+        seed=seed,
+        outcome=EXACT,
+    )
 
 
 def _with_shared_run(evidence: Evidence, clock: Clock) -> SpectralDensity:

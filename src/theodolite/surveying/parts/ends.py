@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from theodolite.outcomes import EXACT
+from theodolite.outcomes import EXACT, Outcome, converged
 from theodolite.site.critical_point import place_from, zero_of
 from theodolite.site.speed_limit import limit_from, rounding_of
 from theodolite.site.stiffness import stiffness_from
@@ -99,7 +99,6 @@ def note_eigenvalues(evidence: Evidence, clock: Clock) -> Found:
     if evidence.bottom is None:
         evidence.bottom = pairs_in(krylov, BOTTOM, "SA", tol=TOLERANCE)
     top, bottom, values = evidence.top, evidence.bottom, krylov.ritz().values
-    outcome = bottom.outcome if top.converged else top.outcome
     evidence.ends = Ends(
         bottom.values.flip(0),
         top.values,
@@ -107,10 +106,19 @@ def note_eigenvalues(evidence: Evidence, clock: Clock) -> Found:
         top.residuals,
         values[values < 0],
         exact=False,
-        outcome=outcome,
+        outcome=_outermost(top, bottom),
     )
+    outcome = bottom.outcome if top.converged else top.outcome
     rows = {"top": rows_of(top), "bottom": rows_of(bottom)[::-1]}
     return rows, outcome
+
+
+def _outermost(top: EigenPairs, bottom: EigenPairs) -> Outcome:
+    """How the search for the very largest and the very smallest ended."""
+    for end, position in ((top, 0), (bottom, -1)):
+        if float(end.residuals[position]) > float(end.tolerances[position]):
+            return end.outcome
+    return converged("The largest and the smallest eigenvalue met their tolerance")
 
 
 def measure_place(evidence: Evidence, clock: Clock) -> Found:
