@@ -39,8 +39,8 @@ def eigsh(
     Lanczos with full reorthogonalisation in float64 inner products, restarted with the
     best Ritz vectors when the basis is full, until every residual is below
     ``tol · max(|θ|, 10⁻³ ‖H‖)``. Then it goes on from a fresh random direction for
-    eight products or more: eigenvalues that the first start could not see, such as the copies
-    of a multiple one, show up there, and the search continues.
+    eight products or more: eigenvalues that the first start could not see, such as the
+    copies of a multiple one, show up there, and the search continues.
 
     Costs 20 to 60 products for the ten largest of a trained network, 100 and more for
     the smallest; memory 2 · ``basis`` · p numbers. A residual says that *an*
