@@ -190,13 +190,26 @@ def test_how_far_the_prediction_holds(survey: Survey, reach: object, phrase: str
     assert phrase in told(survey, "rise")
 
 
+def test_kinks_are_named_where_even_small_noise_raises_more(survey: Survey):
+    rise = value(survey, "rise")
+    rise["holds_up_to"] = None
+    first = rise["rows"][0]
+    first["predicted"] = {"value": 1e-6, "error": 1e-8}
+    first["measured"] = {"value": 1.8e-6, "error": 5e-8}
+    text = told(survey, "rise")
+    assert "1.8 times as much as predicted" in text
+    assert "kinks" in text
+    first["measured"] = {"value": 0.5e-6, "error": 5e-8}
+    assert "kinks" not in told(survey, "rise")
+
+
 def test_nine_tenths_of_an_even_spectrum_are_its_middle(survey: Survey):
     grid = [i / 1000 for i in range(1001)]
     flat = dict.fromkeys(("density", "low", "high"), [1.0] * 1001)
     value(survey, "density").update(flat, grid=grid, outliers=[])
     words = told(survey, "density")
     assert "between 0.05 and 0.95" in words
-    assert "apart" not in words
+    assert "one by one" not in words
 
 
 def test_a_bounded_condition_is_called_a_lower_bound(survey: Survey):

@@ -64,9 +64,9 @@ def density(value: Value, run: Value) -> list[str]:
     if known:
         ends = f"from {amount(min(known))} to {amount(max(known))}"
         told.append(
-            f"{len(known)} eigenvalues stand apart from the bulk, {ends}."
+            f"The {len(known)} largest eigenvalues, {ends}, were measured one by one."
             if len(known) > 1
-            else f"One eigenvalue stands apart from the bulk, {amount(known[0])}."
+            else f"The largest eigenvalue, {amount(known[0])}, was measured by itself."
         )
     return told
 

@@ -104,9 +104,9 @@ def _kinks(row: Value) -> str:
         return ""
     return (
         f" Already σ = {amount(row['sigma'])} raises the loss"
-        f" {measured / number(predicted):.2g} times as much. That happens where it"
-        " has kinks, as with ReLU or max-pooling: the noise carries it across them, and"
-        " how the slope changes there is no part of any second derivative."
+        f" {measured / number(predicted):.2g} times as much as predicted. That happens"
+        " where it has kinks, as with ReLU or max-pooling: the noise carries it across"
+        " them, and how the slope changes there is no part of any second derivative."
     )
 
 

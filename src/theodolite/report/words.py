@@ -24,8 +24,8 @@ CAPTIONS = {
     ),
     "density": (
         "How the eigenvalues are spread, averaged over random probes; the band is one"
-        " standard error. Blue bends upward, orange downward. Sticks are single"
-        " eigenvalues that stand apart, and carry no height."
+        " standard error. Blue bends upward, orange downward. Sticks are"
+        " eigenvalues measured one by one, and carry no height."
     ),
     "layers": (
         "The largest eigenvalue of each layer’s own block of the Hessian, with its"

@@ -116,7 +116,7 @@ def pairs_in(krylov: Krylov, k: int, which: str, *, tol: float = 1e-3) -> EigenP
     tolerances = residual_tolerances(ritz.values, wanted, tol)
     late = int((residuals > tolerances).sum()) + k - len(wanted)
     missed = f"{late} of {k} residuals are above tol={tol:g}"
-    settled = converged(f"All {k} residuals are below their tolerance")
+    settled = _settled(k)
     return EigenPairs(
         values=values,
         vectors=krylov.vectors(mixes),
@@ -127,6 +127,11 @@ def pairs_in(krylov: Krylov, k: int, which: str, *, tol: float = 1e-3) -> EigenP
         seed=0,
         outcome=out_of_budget(missed, "Raise budget or tol") if late else settled,
     )
+
+
+def _settled(k: int) -> Outcome:
+    what = f"All {k} residuals are" if k > 1 else "The residual is"
+    return converged(f"{what} below tolerance")
 
 
 def residual_tolerances(values: Tensor, wanted: Tensor, tol: float) -> Tensor:
@@ -204,7 +209,7 @@ class _Search:
             ((values - self._confirming).abs() > tolerances).any()
         )
         if not moved:
-            return converged(f"All {self.k} residuals are below their tolerance")
+            return _settled(self.k)
         self._confirm(values)
         return None
 
