@@ -181,11 +181,15 @@ def test_a_full_disk_is_said_after_the_numbers(
 ) -> None:
     folder = here / "run"
     folder.mkdir()
-    (folder / "measurements.jsonl").symlink_to("/dev/full")
+    (folder / "spectrum.safetensors.part").symlink_to("/dev/full")
+    (folder / "report.html.part").symlink_to("/dev/full")
     assert run("survey", "saddle", "--out", "run") == 2
-    printed = capsys.readouterr().err
-    assert "No space left" in printed
-    assert "Traceback" not in printed
+    captured = capsys.readouterr()
+    assert "speed limit" in captured.out
+    assert "Report:" not in captured.out
+    assert "run" in captured.err
+    assert "--out" in captured.err
+    assert "Traceback" not in captured.err
 
 
 def test_folders_are_never_overwritten(here: Path) -> None:

@@ -79,5 +79,7 @@ def _show(found: Survey, folder: Path, *, quiet: bool) -> None:
             f"{state}: {run['products']} products in {run['seconds']:.1f} s.",
             highlight=False,
         )
+    if found.unwritten is not None:
+        raise found.unwritten
     # not wrapped: a path is meant to be copied
     out.print(f"Report: {folder / PAGE}", highlight=False, soft_wrap=True, markup=False)

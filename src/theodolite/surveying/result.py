@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from theodolite.errors import TheodoliteError
 from theodolite.surveying.measurement import Measurement, spelled
 from theodolite.surveying.run_folder import RunFolder, write_file
 
@@ -24,11 +25,14 @@ class Survey:
         Name to :class:`Measurement`, in the order of measuring.
     tensors : dict
         Eigenvectors, values and quadrature.
+    unwritten : TheodoliteError or None
+        Why the run folder could not be written to the end, where it could not.
     """
 
     run: Mapping[str, Any]
     measurements: Mapping[str, Measurement]
     tensors: Mapping[str, Tensor]
+    unwritten: TheodoliteError | None = None
 
     def __getitem__(self, name: str) -> Mapping[str, Any]:
         """The numbers of one measurement, as in ``survey["speed_limit"]["value"]``."""

@@ -1,6 +1,7 @@
 """Measure everything about one point, the most important first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, final
@@ -8,7 +9,7 @@ from typing import Any, final
 import torch
 
 from theodolite.budget import seconds_of
-from theodolite.errors import ArgumentError, TheodoliteError
+from theodolite.errors import ArgumentError, RunFolderError, TheodoliteError
 from theodolite.landscape import Landscape
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence
@@ -76,7 +77,9 @@ def survey(
     ArgumentError
         When the budget or a noise level is not positive.
     RunFolderError
-        When ``out`` cannot be written, or holds another point's survey.
+        When ``out`` cannot be written at the start, or holds another point's survey.
+        What goes wrong later, like a full disk, comes as ``.unwritten`` beside the
+        numbers.
     TheodoliteError
         When the landscape cannot be measured; see each error's own advice.
     """
@@ -107,6 +110,7 @@ class _Run:
         self.measurements: dict[str, Measurement] = {}
         self.missing: list[dict[str, str]] = []
         self.folder: RunFolder | None = None
+        self.unwritten: RunFolderError | None = None
         self.interrupted = False
         self._stage: Stage = STAGES[0]
         self._done = 0.0
@@ -149,11 +153,22 @@ class _Run:
             self.measurements,
             self._tensors(),
         )
-        if self.folder is not None:
-            self.folder.write_run(result.run)
-            self.folder.write_tensors(result.tensors)
-            self.folder.write_page(result.html())
+        self._write(lambda folder: folder.write_tensors(result.tensors))
+        self._write(lambda folder: folder.write_page(result.html()))
+        self._write(lambda folder: folder.write_run(result.run))
+        if self.unwritten is not None:
+            # the numbers are worth more than the place they were meant for
+            result = replace(result, unwritten=self.unwritten)
         return result
+
+    def _write(self, action: Callable[[RunFolder], object]) -> None:
+        """Write to the folder, if there is one that can be written to."""
+        if self.folder is None or self.unwritten is not None:
+            return
+        try:
+            action(self.folder)
+        except RunFolderError as error:
+            self.unwritten = error
 
     def record(self, state: str) -> dict[str, Any]:
         """What run.json says."""
@@ -188,8 +203,7 @@ class _Run:
 
     def _note(self, measurement: Measurement) -> None:
         self.measurements[measurement.name] = measurement
-        if self.folder is not None:
-            self.folder.append(measurement)
+        self._write(lambda folder: folder.append(measurement))
 
     def _miss(self, stage: Stage, reason: str) -> None:
         self.missing.append({"name": stage.name, "reason": reason})
