@@ -128,7 +128,9 @@ def test_parameters_of_a_layer_are_the_models_own() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
-@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel], ids=str)
+@pytest.mark.parametrize(
+    "wrap", [torch.compile, nn.DataParallel], ids=["compile", "DataParallel"]
+)
 def test_a_wrapped_model_is_the_model_inside(wrap: object) -> None:
     model = MLP(4, 5, 3)
     data = (torch.zeros(2, 4), labels(3, 2))

@@ -10,7 +10,7 @@ import theodolite as td
 from problems import PROBLEMS, normal
 from spectra import bulk, filled, quadratic
 from theodolite.errors import ArgumentError, ParameterError
-from theodolite.site.layers import layer_rates
+from theodolite.site.layer_rates import layer_rates
 
 F64 = torch.float64
 

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from theodolite.outcomes import Outcome
     from theodolite.site.critical_point import CriticalPoint, classify
     from theodolite.site.expected_rise import Rise, expected_rise
-    from theodolite.site.layers import (
-        LayerEigenvalues,
-        layer_eigenvalues,
-        layer_learning_rates,
-    )
+    from theodolite.site.layer_eigenvalues import LayerEigenvalues, layer_eigenvalues
+    from theodolite.site.layer_rates import layer_learning_rates
     from theodolite.site.speed_limit import SpeedLimit, speed_limit
     from theodolite.site.stiffness import Stiffness, stiffness
     from theodolite.spectrum.density import SpectralDensity, spectral_density
@@ -49,9 +46,9 @@ _HOMES = {
     "classify": "site.critical_point",
     "Rise": "site.expected_rise",
     "expected_rise": "site.expected_rise",
-    "LayerEigenvalues": "site.layers",
-    "layer_eigenvalues": "site.layers",
-    "layer_learning_rates": "site.layers",
+    "LayerEigenvalues": "site.layer_eigenvalues",
+    "layer_eigenvalues": "site.layer_eigenvalues",
+    "layer_learning_rates": "site.layer_rates",
     "SpeedLimit": "site.speed_limit",
     "speed_limit": "site.speed_limit",
     "Stiffness": "site.stiffness",

@@ -78,7 +78,7 @@ class Survey:
     def __rich__(self) -> Any:
         from theodolite.surveying.table import table
 
-        return table(self)
+        return table(self.run, self.measurements)
 
     def __repr__(self) -> str:
         from rich.console import Console

@@ -1,40 +1,42 @@
 """A survey as tables for the terminal."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from theodolite.surveying.result import Survey
+from theodolite.surveying.measurement import Measurement
+
+Run = Mapping[str, Any]
+Measurements = Mapping[str, Measurement]
 
 # layers shown in the terminal; the report shows all
 _LAYERS = 12
 
 
-def table(survey: "Survey") -> RenderableType:
+def table(run: Run, measurements: Measurements) -> RenderableType:
     """All measurements, and what is missing."""
-    land = survey.run["landscape"]
+    land = run["landscape"]
     title = (
-        f"{survey.run['target']['name']} · {land['parameters']:,} parameters · "
+        f"{run['target']['name']} · {land['parameters']:,} parameters · "
         f"{land['samples']:,} samples"
     )
     main = Table(title=escape(title), title_justify="left", show_header=False, box=None)
     main.add_column(style="bold", no_wrap=True)
     main.add_column()
-    for name, text in _rows(survey):
+    for name, text in _rows(measurements):
         main.add_row(name, Text(text))
     parts: list[RenderableType] = [main]
-    if "layers" in survey.measurements:
-        parts.append(_layers(survey["layers"]))
-    parts += [Text(line, style="yellow") for line in _warnings(survey)]
+    if "layers" in measurements:
+        parts.append(_layers(measurements["layers"].value))
+    parts += [Text(line, style="yellow") for line in _warnings(run, measurements)]
     return Group(*parts)
 
 
-def _rows(survey: "Survey") -> Iterator[tuple[str, str]]:
+def _rows(measurements: Measurements) -> Iterator[tuple[str, str]]:
     """One row a measurement, those there are."""
     makers = {
         "loss": _loss,
@@ -47,8 +49,8 @@ def _rows(survey: "Survey") -> Iterator[tuple[str, str]]:
         "density": _density,
     }
     for name, make in makers.items():
-        if name in survey.measurements:
-            yield from make(survey[name])
+        if name in measurements:
+            yield from make(measurements[name].value)
 
 
 def _loss(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -137,15 +139,15 @@ def _layers(value: Mapping[str, Any]) -> Table:
     return shown
 
 
-def _warnings(survey: "Survey") -> Iterator[str]:
+def _warnings(run: Run, measurements: Measurements) -> Iterator[str]:
     """What did not converge, and what was not measured."""
     texts: dict[str, list[str]] = {}
-    for name, measurement in survey.measurements.items():
+    for name, measurement in measurements.items():
         if not measurement.outcome.good:
             # what follows from one search shares its outcome, which is said once
             texts.setdefault(measurement.outcome.text, []).append(name)
     for text, names in texts.items():
         yield f"{', '.join(names).replace('_', ' ')}: {text}"
-    for gap in survey.run["missing"]:
+    for gap in run["missing"]:
         yield f"{gap['name'].replace('_', ' ')}: not measured, {gap['reason']}."
-    yield from survey.run["notes"]
+    yield from run["notes"]

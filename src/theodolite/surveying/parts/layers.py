@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from theodolite.site.layers import LayerEigenvalues, layer_eigenvalues_of, layer_rates
+from theodolite.site.layer_eigenvalues import LayerEigenvalues, layer_eigenvalues_of
+from theodolite.site.layer_rates import layer_rates
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
 from theodolite.surveying.parts.ends import TOLERANCE
