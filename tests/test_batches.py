@@ -16,6 +16,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
 import theodolite as td
 from problems import PROBLEMS, Case, cut, labels, normal, ready
+from theodolite.errors import DataError, LossError
 
 F64 = torch.float64
 Pair = namedtuple("Pair", ["a", "b"])
@@ -86,10 +87,16 @@ def test_uneven_batches_average_to_the_loss_of_one_batch(name: str) -> None:
 @pytest.mark.parametrize(
     "loss", [nn.MSELoss(reduction="sum"), partial(F.mse_loss, reduction="sum")]
 )
-def test_a_sum_over_the_samples_is_averaged_over_them(loss: Any) -> None:
+def test_a_sum_is_refused_where_an_average_is_measured(loss: Any) -> None:
     case = mlp_case(loss, normal(100, 3, dtype=F64))
-    wanted = float(case.average(case.point()).detach()) / 100
-    assert case.landscape().loss() == pytest.approx(wanted, rel=1e-12)
+    with pytest.raises(LossError, match=r"\(sum, count\)"):
+        case.landscape().loss()
+
+
+def test_rows_that_do_not_match_are_refused_when_cut() -> None:
+    pair = (torch.randn(9, 3), torch.randn(6, 1))
+    with pytest.raises(DataError, match=r"\[6, 9\] rows"):
+        td.Landscape(nn.Linear(3, 1), nn.MSELoss(), pair, batch_size=3)
 
 
 def test_a_batch_with_every_target_ignored_has_no_say() -> None:

@@ -22,21 +22,27 @@ def mean_and_weight(
 
     A scalar is taken as the mean over the batch, weighing its number of samples;
     torch's class losses weigh by the class weights of the targets they count, as they
-    normalise by them; a pair is ``(sum, count)``; ``reduction="sum"`` is a sum over
-    the samples. A batch of weight zero, with every target ignored, has no say and
-    no mean: callers pass it over.
+    normalise by them; a pair is ``(sum, count)``. A batch of weight zero, with every
+    target ignored, has no say and no mean: callers pass it over.
 
     Raises
     ------
     LossError
-        When the loss is neither a scalar nor a pair ``(sum, count)``.
+        When the loss is neither a scalar nor a pair ``(sum, count)``, or a sum by its
+        own setting.
     """
+    if reduction_of(loss) == "sum":
+        raise LossError(
+            found="A loss with reduction='sum'.",
+            why="A landscape is the average over samples; a sum bends as many times "
+            "more, and its learning rates are as many times smaller.",
+            instead="Use reduction='mean', or return the pair (sum, count), and train "
+            "with what is measured.",
+        )
     value = loss(output, batch.target)
     if isinstance(value, (tuple, list)) and len(value) == 2:
         total, weight = _scalar(value[0]), _number(value[1])
         return total / (weight or 1.0), weight
-    if reduction_of(loss) == "sum":
-        return _scalar(value) / batch.samples, float(batch.samples)
     weight = class_weight(loss, batch.target)
     weight = float(batch.samples) if weight is None else weight
     return _scalar(value), weight

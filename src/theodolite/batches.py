@@ -184,6 +184,13 @@ def _one_pair(data: tuple[Any, ...], batch_size: int | None) -> Iterable[Any]:
         )
     if batch_size is None:
         return [data]
+    lengths = {t.shape[0] for t in tensors_in(data) if t.ndim > 0}
+    if len(lengths) > 1:
+        raise DataError(
+            found=f"Tensors of {sorted(lengths)} rows.",
+            why="Batches are cut along the first dimension of all of them.",
+            instead="Give as many targets as inputs, or cut the batches yourself.",
+        )
     if batch_size < 1:
         raise DataError(
             found=f"batch_size={batch_size}.",

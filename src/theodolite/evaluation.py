@@ -15,7 +15,15 @@ from theodolite.products.memory import is_out_of_memory
 
 @runtime_checkable
 class Evaluation(Protocol):
-    """The loss of one batch as a function of the chosen parameters."""
+    """The loss of one batch as a function of the chosen parameters.
+
+    Attributes
+    ----------
+    own : dict
+        Name of each of the model's own parameters by its ``id``, inside :meth:`at`.
+    """
+
+    own: dict[int, str]
 
     def at(self, leaves: Sequence[Tensor]) -> AbstractContextManager[None]:
         """Hold the parameters at ``leaves`` while graphs are built *and used*."""
@@ -46,10 +54,12 @@ class ModelEvaluation:
         self, model: nn.Module, loss: Callable[[Any, Any], Any], names: Sequence[str]
     ) -> None:
         self.model, self.loss, self.names = model, loss, tuple(names)
+        self.own: dict[int, str] = {}
 
     @contextmanager
     def at(self, leaves: Sequence[Tensor]) -> Iterator[None]:
         """Replace the chosen parameters, and cut all others from differentiation."""
+        self.own = {id(w): name for name, w in self.model.named_parameters()}
         chosen = dict(zip(self.names, leaves, strict=True))
         # plain tensors, where torch's annotations ask for nn.Parameter
         replacements: dict[int, Any] = {
@@ -113,6 +123,7 @@ class FunctionEvaluation:
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         self.function = function
+        self.own: dict[int, str] = {}
 
     def at(self, leaves: Sequence[Tensor]) -> AbstractContextManager[None]:
         """Nothing to hold: a function is given its point."""
@@ -140,6 +151,37 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(inputs, (tuple, list)):
         return tuple(inputs), {}
     return (inputs,), {}
+
+
+def require_plain_module(model: Any) -> None:
+    """Refuse what is no module whose parameters can be replaced.
+
+    Raises
+    ------
+    ModelError
+        For functions, scripted modules, and modules without data.
+    """
+    found = f"A {type(model).__name__} as the model."
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            found=found,
+            why="A landscape is over the parameters of a torch.nn.Module.",
+            instead="Give Landscape(model, loss, data), or use "
+            "Landscape.from_function(f, point) for a function of a flat tensor.",
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ModelError(
+            found=found,
+            why="The parameters of a scripted or traced module cannot be replaced.",
+            instead="Give the nn.Module that it was made from.",
+        )
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ModelError(
+            found=f"{found} Its parameters are on the meta device.",
+            why="They have shapes and no values.",
+            instead="Load the weights first (model.to_empty(device=...), then "
+            "load_state_dict).",
+        )
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

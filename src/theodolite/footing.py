@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from theodolite.batches import Batches
-from theodolite.errors import NonFiniteError, RandomLossError
+from theodolite.errors import NonFiniteError, ParameterError, RandomLossError
 from theodolite.evaluation import Evaluation
+from theodolite.products.double_backward import nodes_behind
 
 _RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
 
@@ -26,23 +28,46 @@ def require_firm_footing(
     ------
     NonFiniteError
         When the loss is NaN or infinite.
+    ParameterError
+        When the forward pass reaches a parameter otherwise than by its name.
     RandomLossError
         When the two losses differ, or batch statistics would make the loss depend on
         how the batches are cut.
     """
-    with closing(iter(batches)) as stream, torch.no_grad():
+    # with gradients on: models of differential equations differentiate by their inputs
+    with closing(iter(batches)) as stream, torch.enable_grad():
         batch = next(stream)
         first, weight = evaluate(leaves, batch)
         # a narrow type has so few digits that two random losses are often the same
         more = 1 if torch.finfo(first.dtype).eps < 1e-6 else 5
         again = [evaluate(leaves, batch)[0] for _ in range(more)]
         several = model is not None and next(stream, None) is not None
+    _require_no_other_way(first, evaluate.own)
     if weight:
-        _require_finite_loss(first)
+        require_finite_loss(float(first.detach()), 0)
         for second in again:
             _require_equal(first, second, model)
     if several:
         _require_no_batch_statistics(model)
+
+
+def _require_no_other_way(loss: Tensor, own: Mapping[int, str]) -> None:
+    """Refuse parameters in lists, closures or losses, that a point cannot replace.
+
+    All that a loss is asked to differentiate by has been replaced by constants: what
+    of the model's own is left in its graph came in another way.
+    """
+    for node in nodes_behind([loss]):
+        name = own.get(id(getattr(node, "variable", None)))
+        if name is not None:
+            raise ParameterError(
+                found=f"The loss reaches parameter {name!r} by another way than its "
+                "module.",
+                why="It is held in a list or a closure as well, where another point "
+                "cannot take its place: its derivatives would be missing.",
+                instead="Reach it by its module (self.w, nn.ParameterList), also in a "
+                "penalty that the loss adds: call model.parameters() inside the loss.",
+            )
 
 
 def require_finite_weights(leaves: Mapping[str, Tensor]) -> None:
@@ -64,10 +89,17 @@ def require_finite_weights(leaves: Mapping[str, Tensor]) -> None:
             )
 
 
-def _require_finite_loss(loss: Tensor) -> None:
-    if not bool(torch.isfinite(loss)):
+def require_finite_loss(loss: float, batch: int) -> None:
+    """Refuse a batch whose loss is not a number.
+
+    Raises
+    ------
+    NonFiniteError
+        When the loss is NaN or infinite; the batch is named.
+    """
+    if not isfinite(loss):
         raise NonFiniteError(
-            found=f"The loss of the first batch is {float(loss)}.",
+            found=f"The loss of batch {batch} (counted from 0) is {loss}.",
             why="All weights are finite, so the inputs, the targets or an overflow in "
             "the model make it so.",
             instead="Check the data for NaN, or measure in a wider type "
@@ -79,7 +111,9 @@ def _require_equal(first: Tensor, second: Tensor, model: nn.Module | None) -> No
     # room for sums in another order
     wide = torch.promote_types(first.dtype, torch.float32)
     resolution = 64 * torch.finfo(wide).eps
-    if float((first - second).abs()) <= resolution * float(first.abs()):
+    if float((first - second).detach().abs()) <= resolution * float(
+        first.detach().abs()
+    ):
         return
     found = _named(model, _is_random)
     raise RandomLossError(

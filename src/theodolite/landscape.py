@@ -11,14 +11,19 @@ from torch import Tensor, nn
 
 from theodolite.averages import WeightedMean, require_samples
 from theodolite.batches import Batch, Batches
-from theodolite.errors import ParameterError
+from theodolite.errors import ArgumentError, ParameterError
 from theodolite.evaluation import (
     Evaluation,
     FunctionEvaluation,
     ModelEvaluation,
+    require_plain_module,
     unwrapped,
 )
-from theodolite.footing import require_finite_weights, require_firm_footing
+from theodolite.footing import (
+    require_finite_loss,
+    require_finite_weights,
+    require_firm_footing,
+)
 from theodolite.operators.hessian import Hessian
 from theodolite.parameters import Parameters, Patterns, choose_parameters, layer_of
 from theodolite.products.diagnosis import gradient_explained
@@ -31,6 +36,22 @@ from theodolite.products.memory import (
     memory_in_bytes,
 )
 from theodolite.stillness import held_still
+
+
+def require_landscape(land: object) -> None:
+    """Refuse what is no landscape, like the model itself.
+
+    Raises
+    ------
+    ArgumentError
+        Saying how a landscape is made.
+    """
+    if not isinstance(land, Landscape):
+        raise ArgumentError(
+            found=f"A {type(land).__name__} where a Landscape is wanted.",
+            why="A place is measured over a model, its loss and its data together.",
+            instead="Make one first: land = theodolite.Landscape(model, loss, data).",
+        )
 
 
 @final
@@ -89,6 +110,7 @@ class Landscape:
         memory: MemorySize | None = None,
         name: str | None = None,
     ) -> None:
+        require_plain_module(model)
         self.model: nn.Module | None = unwrapped(model)
         chosen = choose_parameters(self.model, parameters)
         self._tensors: list[Tensor] = list(chosen.values())
@@ -204,13 +226,17 @@ class Landscape:
         leaves = self._leaves(point)
         with (
             self._measuring(leaves),
-            torch.no_grad(),
+            # on, for models that differentiate by their inputs; by weights it is not
+            torch.enable_grad(),
             closing(iter(self._batches)) as batches,
         ):
-            for batch in batches:
+            for number, batch in enumerate(batches):
                 mean, weight = self._evaluate(leaves, batch)
                 if weight:
-                    total += weight * float(mean)
+                    value = float(mean.detach())
+                    if point is None:
+                        require_finite_loss(value, number)
+                    total += weight * value
                     weights += weight
         require_samples(weights)
         return total / weights
@@ -222,6 +248,8 @@ class Landscape:
         ------
         NoGradientError
             When the loss does not depend on the chosen parameters.
+        NonFiniteError
+            When the loss where the model is, is NaN or infinite.
         """
         self._require_firm_footing()
         average = WeightedMean()
@@ -232,9 +260,11 @@ class Landscape:
             torch.enable_grad(),
             closing(iter(self._batches)) as batches,
         ):
-            for batch in batches:
+            for number, batch in enumerate(batches):
                 mean, weight = self._evaluate(leaves, batch)
                 if weight:
+                    if point is None:
+                        require_finite_loss(float(mean.detach()), number)
                     require_graph(mean)
                     pieces = torch.autograd.grad(mean, leaves, allow_unused=True)
                     average.add(self.parameters.flatten(pieces), weight)
@@ -276,7 +306,7 @@ class Landscape:
         leaves = self._leaves(None)
         with (
             self._measuring(),
-            torch.no_grad(),
+            torch.enable_grad(),
             closing(iter(self._batches)) as batches,
         ):
             for batch in batches:

@@ -55,6 +55,11 @@ class Hessian(Operator):
         return Hessian(self.store, self._whole, positions)
 
     @property
+    def resolution(self) -> float:
+        """That of the narrowest type among the parameters."""
+        return max(torch.finfo(dtype).eps for dtype in self.parameters.dtypes)
+
+    @property
     def block_size(self) -> int:
         """One on kept graphs; several share a graph that is built anew."""
         return 8 if self.store.streamed else 1

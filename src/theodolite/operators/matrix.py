@@ -52,6 +52,12 @@ def as_operator(matrix: Any) -> Operator:
     if isinstance(matrix, Operator):
         return matrix
     shape = tuple(getattr(matrix, "shape", ()))
+    if getattr(matrix, "dtype", None) in (torch.complex64, torch.complex128):
+        raise ArgumentError(
+            found=f"A matrix of type {matrix.dtype}.",
+            why="Hessians are real.",
+            instead="Give its real part, matrix.real.",
+        )
     if len(shape) != 2 or shape[0] != shape[1] or not hasattr(matrix, "__matmul__"):
         raise ArgumentError(
             found=f"A {type(matrix).__name__} of shape {shape}.",

@@ -33,6 +33,11 @@ class Observed(Operator):
         self.seconds = 0.0
 
     @property
+    def resolution(self) -> float:
+        """As for the operator inside."""
+        return self._inner.resolution
+
+    @property
     def block_size(self) -> int:
         """As for the operator inside."""
         return self._inner.block_size

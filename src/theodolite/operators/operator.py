@@ -37,6 +37,11 @@ class Operator(ABC):
         self.products = 0
 
     @property
+    def resolution(self) -> float:
+        """The relative rounding of one product."""
+        return torch.finfo(self.dtype).eps
+
+    @property
     def block_size(self) -> int:
         """How many vectors are best multiplied together, where the order is free."""
         return 1

@@ -25,6 +25,11 @@ class Scaled(Operator):
         self._inner, self._scale = inner, scale.to(inner.device, inner.dtype)[:, None]
 
     @property
+    def resolution(self) -> float:
+        """As for the operator inside."""
+        return self._inner.resolution
+
+    @property
     def block_size(self) -> int:
         """As for the operator inside."""
         return self._inner.block_size

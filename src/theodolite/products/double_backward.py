@@ -6,8 +6,9 @@ Reverse over reverse (Pearlmutter, "Fast exact multiplication by the Hessian", 1
 the only form that is right on every network for which torch has second derivatives.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -103,13 +104,19 @@ def require_whole_graph(gradients: Iterable[Tensor | None]) -> None:
     RuntimeError
         As autograd would.
     """
-    ahead = [g.grad_fn for g in gradients if g is not None and g.grad_fn is not None]
+    whole = [gradient for gradient in gradients if gradient is not None]
+    if any(type(node).__name__ == "Error" for node in nodes_behind(whole)):
+        message = "a function is marked with @once_differentiable"
+        raise RuntimeError(message)
+
+
+def nodes_behind(tensors: Iterable[Tensor]) -> Iterator[Any]:
+    """Every node of the graph that made some tensors."""
+    ahead = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
     seen = set(ahead)
     while ahead:
         node = ahead.pop()
-        if type(node).__name__ == "Error":
-            message = "a function is marked with @once_differentiable"
-            raise RuntimeError(message)
+        yield node
         found = {after for after, _ in node.next_functions if after is not None} - seen
         seen |= found
         ahead.extend(found)

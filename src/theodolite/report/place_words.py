@@ -65,8 +65,7 @@ def _gradient(value: Value) -> str:
         return f"The gradient’s norm, {norm}, is within the tolerance of {limit}."
     return (
         f"The gradient’s norm, {norm}, is above the tolerance of {limit}:"
-        " the model still has a way to go downhill before this place can be a"
-        " minimum or a saddle."
+        " the loss still falls along it, to first order."
     )
 
 
@@ -93,10 +92,16 @@ def _saddle(value: Value) -> str:
 
 
 def _degenerate(value: Value) -> str:
+    falling = number(value["index"]) > 0
+    name, kinds = (
+        ("highest", "a maximum and a saddle")
+        if falling
+        else ("lowest", "a minimum and a saddle")
+    )
     return (
-        f"The lowest eigenvalue, {end(value['lowest'])}, cannot be told from zero:"
-        " the loss is flat along some direction, and second derivatives alone do not"
-        " decide between a minimum and a saddle."
+        f"The {name} eigenvalue, {end(value[name])}, cannot be told from zero: the"
+        " loss is flat along some direction, and second derivatives alone do not"
+        f" decide between {kinds}."
     )
 
 

@@ -25,7 +25,7 @@ def eigenvalues(value: Value, run: Value) -> list[str]:
 def _unconverged(pairs: list[Value]) -> list[str]:
     open_ones = sum(not pair["converged"] for pair in pairs)
     if not open_ones:
-        return [f"All {len(pairs)} have converged."] if pairs else []
+        return ["All of them have converged."] if pairs else []
     have = "has" if open_ones == 1 else "have"
     return [
         f"{open_ones} of {len(pairs)} {have} not converged: the true eigenvalues lie"
@@ -45,6 +45,8 @@ def trace(value: Value, run: Value) -> list[str]:
 
 def _trace_of(value: Value) -> str:
     told = amount(value["value"], value["error"])
+    if number(value["error"]) == 0:
+        return f"{told}, computed from every eigenvalue"
     return f"{told} (one standard error)" if is_known(value["error"]) else told
 
 
@@ -54,6 +56,8 @@ def density(value: Value, run: Value) -> list[str]:
         f"The spectrum was sounded with {value['probes']} random probes of"
         f" {value['steps']} Lanczos steps."
     ]
+    if value["low"] == value["high"]:
+        told = ["Every eigenvalue was computed; the curve is smoothed for the eye."]
     middle = _middle(value)
     if middle is not None:
         told.append(
@@ -98,6 +102,8 @@ def _quantile(grid: list[float], masses: list[float], wanted: float) -> float:
 
 def stiffness(value: Value, run: Value) -> list[str]:
     """Tell how far apart the curvatures are, and what that costs."""
+    if not is_known(value["condition"]):
+        return ["Nothing bends upward here: there is no condition to speak of."]
     bound = bool(value["condition_is_lower_bound"])
     least = "at least " if bound else ""
     told = [

@@ -8,7 +8,7 @@ import torch
 
 from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.site.whole_spectrum import Ends, ends_of
 from theodolite.spectrum.vectors import norm
@@ -105,8 +105,9 @@ def classify(
     ----------
     Nocedal and Wright, "Numerical Optimization", 2nd ed. 2006, section 2.1.
     """
+    require_landscape(land)
     began = time.perf_counter()
-    if gtol < 0:
+    if not gtol >= 0:
         raise ArgumentError(
             found=f"gtol={gtol}.",
             why="A norm is never negative.",

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, isfinite
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ import torch
 from theodolite.budget import Budget, BudgetLike, as_budget
 from theodolite.errors import ArgumentError
 from theodolite.estimate import Estimate, mean_and_error
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome, converged, out_of_budget
 from theodolite.spectrum.trace import trace as trace_of
 from theodolite.spectrum.vectors import random_vector
@@ -40,6 +40,8 @@ class Rise:
     @property
     def agrees(self) -> bool:
         """Whether the two differ by at most 10 % or three combined errors."""
+        if not isfinite(self.predicted.error + self.measured.error):
+            return False
         difference = abs(self.predicted.value - self.measured.value)
         errors = hypot(self.predicted.error, self.measured.error)
         return difference <= max(3 * errors, 0.1 * abs(self.predicted.value))
@@ -89,7 +91,7 @@ def expected_rise(
     seed : int
         Of noise and probes.
     budget : int or str, optional
-        Pairs (200 by default), or a time like ``"30s"``.
+        Pairs (200 by default, 12 at least), or a time like ``"30s"``.
     trace : Estimate, optional
         The trace where it is known already.
     progress : callable, optional
@@ -107,6 +109,7 @@ def expected_rise(
     A second-order expansion; as a measure of flatness: Keskar et al., "On large-batch
     training for deep learning", 2017, arXiv:1609.04836.
     """
+    require_landscape(land)
     if not 0 < sigma < float("inf"):
         raise ArgumentError(
             found=f"sigma={sigma}.",
@@ -171,7 +174,7 @@ def _ended(
 ) -> Outcome | None:
     if pairs >= _FEWEST and error <= rtol * abs(mean):
         return converged("The standard error is below its tolerance")
-    if pairs >= 2 and budget.spent(pairs):
+    if pairs >= _FEWEST and budget.spent(pairs):
         return out_of_budget(
             f"after {pairs} pairs the standard error is {error:.2g} on {mean:.3g}",
             "Raise budget or rtol",

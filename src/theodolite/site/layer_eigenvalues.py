@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from theodolite.budget import Budget, BudgetLike, as_budget
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.hessian import Hessian
 from theodolite.operators.layer_blocks import LayerBlocks
 from theodolite.outcomes import Outcome, converged, out_of_budget
@@ -128,6 +128,7 @@ def layer_eigenvalues(
     Block curvature for learning rates: LeCun, Bottou, Orr and Müller, "Efficient
     BackProp", 1998, doi:10.1007/3-540-49430-8_2.
     """
+    require_landscape(land)
     return layer_eigenvalues_of(land.hessian(), tol=tol, seed=seed, budget=budget)
 
 

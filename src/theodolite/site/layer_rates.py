@@ -8,7 +8,7 @@ import torch
 
 from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError, ParameterError
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.operator import Operator
 from theodolite.operators.scaled import Scaled
 from theodolite.outcomes import Outcome
@@ -139,6 +139,7 @@ def layer_learning_rates(
     Singh et al., "Layer-specific adaptive learning rates for deep networks", 2015,
     arXiv:1510.04609; the joint limit is that of block-scaled gradient descent.
     """
+    require_landscape(land)
     if land.model is None:
         raise ParameterError(
             found="A landscape made from a function.",

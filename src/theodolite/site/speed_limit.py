@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from theodolite.budget import BudgetLike
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.spectrum.eigsh import eigsh
 
@@ -90,6 +90,7 @@ def speed_limit(
     descent on neural networks typically occurs at the edge of stability", 2021,
     arXiv:2103.00065.
     """
+    require_landscape(land)
     began = time.perf_counter()
     hessian = land.hessian()
     top = eigsh(hessian, 1, "LA", tol=tol, seed=seed, budget=budget)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.site.critical_point import zero_of
 from theodolite.site.whole_spectrum import SMALL, Ends, ends_of
@@ -110,6 +110,7 @@ def stiffness(
     Golub and Meurant, "Matrices, Moments and Quadrature", 2010 (separation of Ritz
     values); Boyd and Vandenberghe, "Convex Optimization", 2004, section 9.3.
     """
+    require_landscape(land)
     began = time.perf_counter()
     if not 0 < reduction < 1:
         raise ArgumentError(

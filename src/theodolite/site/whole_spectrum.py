@@ -10,7 +10,7 @@ from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome
 from theodolite.spectrum.eigsh import default_basis, eigsh
 from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.trace import require_finite
+from theodolite.spectrum.symmetry import symmetric_eigenvalues
 
 # up to here the dense matrix costs no more products than a careful look at both ends
 SMALL = 256
@@ -56,7 +56,7 @@ def ends_of(
 ) -> Ends:
     """All eigenvalues of a small operator, or ``k`` from each end of a large one."""
     if operator.shape[0] <= SMALL:
-        values = torch.linalg.eigvalsh(require_finite(operator.dense().double().cpu()))
+        values = symmetric_eigenvalues(operator)
         off, below = torch.zeros_like(values), values[values < 0]
         return Ends(values, values.flip(0), off, off, below, exact=True, outcome=EXACT)
     if krylov is None:

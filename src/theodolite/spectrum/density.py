@@ -16,7 +16,7 @@ from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.krylov import Krylov
 from theodolite.spectrum.lanczos import quadrature
-from theodolite.spectrum.trace import require_finite
+from theodolite.spectrum.symmetry import symmetric_eigenvalues
 from theodolite.spectrum.vectors import inner, rademacher_block, without
 
 _GRID = 401
@@ -191,7 +191,7 @@ def density_from(
 
 def _exact_rule(matrix: Operator) -> Rule:
     """All eigenvalues, where p products are no more than the probes would be."""
-    values = torch.linalg.eigvalsh(require_finite(matrix.dense().double().cpu()))
+    values = symmetric_eigenvalues(matrix)
     return values, torch.full_like(values, 1 / len(values))
 
 

@@ -14,6 +14,7 @@ from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget, rounding
 from theodolite.spectrum.eigenpairs import EigenPairs, chosen_positions
 from theodolite.spectrum.krylov import Krylov, RitzPairs
+from theodolite.spectrum.symmetry import require_symmetric
 
 ENDS = ("LA", "SA", "LM", "BE")
 # products from a fresh direction, at least, in which no missed eigenvalue may show
@@ -80,6 +81,8 @@ def eigsh(
         When ``k``, ``which``, ``tol`` or ``basis`` is out of range.
     NonFiniteError
         When a product is NaN or infinite.
+    ProductError
+        When the products are not symmetric.
 
     References
     ----------
@@ -98,6 +101,7 @@ def eigsh(
         krylov = Krylov.from_random(size, capacity, like, seed)
     before = matrix.products
     outcome = _Search(krylov, k, which, tol).run(matrix, as_budget(budget, 1000))
+    require_symmetric(krylov.asymmetry(), matrix)
     return replace(
         pairs_in(krylov, k, which, tol=tol),
         products=matrix.products - before,

@@ -105,6 +105,12 @@ def solve(
             why=f"The operator is {matrix.shape[0]} × {matrix.shape[0]}.",
             instead=f"Give a flat tensor ({matrix.shape[0]},).",
         )
+    if not tol > 0:
+        raise ArgumentError(
+            found=f"tol={tol}.",
+            why="A residual never gets below zero.",
+            instead="Give a positive tolerance like 1e-6.",
+        )
     before, limit = matrix.products, as_budget(budget, 1000)
     target = require_finite(b.double().to(matrix.device))
     goal = tol * norm(target)

@@ -17,7 +17,9 @@ from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.vectors import inner, rademacher_block, without
 
 # fewer probes than this give no standard error worth the name
-_FEWEST = 12
+_FEWEST = 20
+# an error that is by chance too small ends the probing: ask for a little less
+_EAGERNESS = 1.2
 
 
 def trace(
@@ -35,7 +37,7 @@ def trace(
 
     Hutchinson's estimator, with the large eigenvalues taken out where ``deflate``
     gives their vectors: those would carry most of the variance. Stops when the
-    standard error is below ``rtol`` of the value or below ``atol``, after at least 12
+    standard error is below ``rtol`` of the value or below ``atol``, after at least 20
     probes; computed exactly by p products where that is not more. About
     2 (‖H‖_F / (tr H · rtol))² probes without deflation: a trace near zero never meets a
     relative tolerance, so give ``atol`` there.
@@ -69,7 +71,7 @@ def trace(
     SIAM J. Sci. Comput. 39 (2017), arXiv:1603.05988.
     """
     began = time.perf_counter()
-    if rtol < 0 or atol < 0 or rtol + atol == 0:
+    if not (rtol >= 0 and atol >= 0 and rtol + atol > 0):
         raise ArgumentError(
             found=f"rtol={rtol}, atol={atol}.",
             why="An error never gets below zero.",
@@ -137,6 +139,7 @@ class _Probing:
             return _FEWEST - count
         value, error = self.estimate()
         target = max(rtol * abs(value), atol)
+        error *= _EAGERNESS
         if error <= target:
             return 0
         return ceil(count * (error / target) ** 2) - count if target else float("inf")

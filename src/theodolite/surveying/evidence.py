@@ -56,6 +56,7 @@ class Evidence:
         self.gradient_norm = float("nan")
         self.seconds_per_gradient = float("nan")
         self.asymmetry = float("nan")
+        self.block_products = 0
         self.nodes: tuple[Tensor, Tensor] | None = None
         self.top: EigenPairs | None = None
         self.bottom: EigenPairs | None = None
@@ -78,6 +79,11 @@ class Evidence:
         """The mean so far; NaN before the first product."""
         products = self.operator.products
         return self.operator.seconds / products if products else float("nan")
+
+    @property
+    def work(self) -> int:
+        """Products so far, those with layers' blocks included."""
+        return self.operator.products + self.block_products
 
     @property
     def block_cost(self) -> float:

@@ -14,6 +14,8 @@ from theodolite.surveying.measurement import Measurement
 from theodolite.surveying.run_folder import RunFolder
 from theodolite.surveying.stages import STAGES
 
+_ENDS = {"speed_limit", "eigenvalues", "place", "stiffness"}
+
 
 def taken_over(
     folder: RunFolder, fingerprint: Mapping[str, float], evidence: Evidence
@@ -28,9 +30,9 @@ def taken_over(
     theirs = folder.run().get("fingerprint", {})
     if any(not _same(mine, theirs.get(key)) for key, mine in fingerprint.items()):
         raise RunFolderError(
-            found=f"{folder.path} holds the survey of another point: the loss there is "
-            f"{theirs.get('loss')}, here it is {fingerprint['loss']:.6g}.",
-            why="Numbers of two points must not be mixed.",
+            found=f"{folder.path} holds the survey of another point, seed or noise: "
+            f"its loss is {theirs.get('loss')}, here it is {fingerprint['loss']:.6g}.",
+            why="Numbers of two surveys must not be mixed.",
             instead="Leave --resume out, or name another folder with --out.",
         )
     held = folder.measurements()
@@ -39,6 +41,9 @@ def taken_over(
         for stage in STAGES
         if stage.name in held and held[stage.name].outcome.good
     }
+    if not kept.keys() >= _ENDS:
+        # they come from one Lanczos run, which is not kept on disk
+        kept = {name: found for name, found in kept.items() if name not in _ENDS}
     _remember(kept, folder.tensors(), evidence)
     return kept
 

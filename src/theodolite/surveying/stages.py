@@ -133,12 +133,12 @@ def measured(
     clock: Clock,
 ) -> Measurement:
     """Run one stage and note what it cost."""
-    began, before = perf_counter(), evidence.operator.products
+    began, before = perf_counter(), evidence.work
     value, outcome = run(evidence, clock)
     return Measurement(
         name=stage.name,
         value=value,
         seconds=perf_counter() - began,
-        products=evidence.operator.products - before,
+        products=evidence.work - before,
         outcome=outcome,
     )

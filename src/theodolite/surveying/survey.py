@@ -10,7 +10,7 @@ import torch
 
 from theodolite.budget import seconds_of
 from theodolite.errors import ArgumentError, RunFolderError, TheodoliteError
-from theodolite.landscape import Landscape
+from theodolite.landscape import Landscape, require_landscape
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence
 from theodolite.surveying.measurement import Measurement
@@ -45,7 +45,7 @@ def survey(
     All parts share one Hessian and one Lanczos basis. What matters most is measured
     first; what a budget does not reach is listed. Ctrl-C ends the survey early and
     loses nothing: what was measured comes back, with the state ``"interrupted"``. About
-    400 products without a budget.
+    300 products without a budget.
 
     Parameters
     ----------
@@ -83,6 +83,13 @@ def survey(
     TheodoliteError
         When the landscape cannot be measured; see each error's own advice.
     """
+    require_landscape(land)
+    if resume and out is None:
+        raise ArgumentError(
+            found="resume=True without out.",
+            why="There is no run folder to go on from.",
+            instead="Name it: survey(land, out=folder, resume=True).",
+        )
     seconds = seconds_of(budget) if isinstance(budget, str) else budget
     _require_positive(seconds, sigmas)
     run = _Run(land, seconds, seed, sigmas, watcher or Silent(), target)
@@ -111,6 +118,7 @@ class _Run:
         self.missing: list[dict[str, str]] = []
         self.folder: RunFolder | None = None
         self.unwritten: RunFolderError | None = None
+        self._inherited = 0
         self.interrupted = False
         self._stage: Stage = STAGES[0]
         self._done = 0.0
@@ -118,7 +126,11 @@ class _Run:
             **surroundings(land),
             "target": (target or Target(land.name)).to_dict(),
             "landscape": landscape_record(land),
-            "fingerprint": fingerprint(land),
+            "fingerprint": {
+                **fingerprint(land),
+                "seed": float(seed),
+                "noise": sum(self.evidence.sigmas),
+            },
             "settings": {
                 "budget_seconds": seconds,
                 "seed": seed,
@@ -134,6 +146,14 @@ class _Run:
         if held:
             self.measurements = taken_over(
                 folder, self._record["fingerprint"], self.evidence
+            )
+            self._inherited = sum(m.products for m in self.measurements.values())
+        elif (folder.path / "run.json").exists():
+            raise RunFolderError(
+                found=f"{folder.path} holds a survey already.",
+                why="It would be overwritten.",
+                instead="Go on with it by --resume (resume=True), or name another "
+                "folder with --out (out=...).",
             )
         folder.begin(self.record("running"), anew=not held)
         self.folder = folder
@@ -177,7 +197,7 @@ class _Run:
             **self._record,
             "landscape": {**self._record["landscape"], "products": products},
             "seconds": self.clock.elapsed,
-            "products": sum(m.products for m in self.measurements.values()),
+            "products": self._inherited + self.evidence.work,
             "state": state,
             "missing": self.missing,
         }

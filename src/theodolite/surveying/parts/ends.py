@@ -12,6 +12,7 @@ from theodolite.site.whole_spectrum import Ends, ends_of
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.eigsh import eigsh, pairs_in
 from theodolite.spectrum.lanczos import quadrature
+from theodolite.spectrum.symmetry import require_symmetric
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import CHAIN, Evidence, Found
 
@@ -65,6 +66,7 @@ def grow_chain(evidence: Evidence, clock: Clock) -> None:
         krylov.grow(evidence.operator)
         evidence.nodes = quadrature(krylov.small)
     evidence.asymmetry = krylov.asymmetry()
+    require_symmetric(evidence.asymmetry, evidence.operator)
 
 
 def measure_eigenvalues(evidence: Evidence, clock: Clock) -> Found:

@@ -19,7 +19,7 @@ def measure_layers(evidence: Evidence, clock: Clock) -> Found:
         tol=TOLERANCE,
         seed=evidence.seed,
         budget=clock.share(0.5, products=200 * len(layers)),
-        progress=lambda blocks: evidence.report(blocks * evidence.block_cost),
+        progress=lambda blocks: _worked(evidence, blocks),
     )
     if not any(row.value > 0 for row in eigenvalues.values()):
         value = {"coupling": float("nan"), "fraction": FRACTION}
@@ -34,8 +34,12 @@ def measure_layers(evidence: Evidence, clock: Clock) -> Found:
     )
     outcome = safe.outcome if eigenvalues.outcome.good else eigenvalues.outcome
     value = {"coupling": safe.coupling, "fraction": safe.fraction}
-    value["block_products"] = eigenvalues.products
     return {**value, "rows": _rows(eigenvalues, safe.rates)}, outcome
+
+
+def _worked(evidence: Evidence, blocks: int) -> None:
+    evidence.block_products += blocks
+    evidence.report(blocks * evidence.block_cost)
 
 
 def _rows(

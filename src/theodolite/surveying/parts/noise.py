@@ -36,7 +36,11 @@ def _known_trace(evidence: Evidence) -> Estimate | None:
 
 def measure_rise(evidence: Evidence, clock: Clock) -> Found:
     """The expected rise under noise of every level, predicted and measured."""
-    rises = [_rise(evidence, clock, sigma) for sigma in evidence.sigmas]
+    rises: list[Rise] = []
+    for number, sigma in enumerate(evidence.sigmas):
+        if not rises or not clock.over:
+            # noise of its own for each level: agreements that are not one and the same
+            rises.append(_rise(evidence, clock, sigma, evidence.seed + number))
     late = [rise for rise in rises if not rise.measured.outcome.good]
     outcome = (late or rises)[0].measured.outcome
     value = {
@@ -47,11 +51,11 @@ def measure_rise(evidence: Evidence, clock: Clock) -> Found:
     return value, Outcome(outcome.name, outcome.text)
 
 
-def _rise(evidence: Evidence, clock: Clock, sigma: float) -> Rise:
+def _rise(evidence: Evidence, clock: Clock, sigma: float, seed: int) -> Rise:
     return expected_rise(
         evidence.land,
         sigma,
-        seed=evidence.seed,
+        seed=seed,
         budget=clock.share(0.25, products=_PAIRS),
         trace=evidence.trace,
         progress=lambda pairs: evidence.report(evidence.pair_cost),
