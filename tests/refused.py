@@ -127,12 +127,12 @@ REFUSED = {
     "NaN inputs": (
         land(data=NAN_INPUTS),
         errors.NonFiniteError,
-        ["loss of the first batch is nan", "Check the data"],
+        ["loss of batch 0 (counted from 0) is nan", "Check the data"],
     ),
     "NaN loss": (
         land(loss=lambda out, y: CE(out, y) / 0),
         errors.NonFiniteError,
-        ["loss of the first batch is inf"],
+        ["loss of batch 0 (counted from 0) is inf"],
     ),
     "empty list": (land(data=[]), errors.DataError, ["empty list", "at least one"]),
     "empty loader": (

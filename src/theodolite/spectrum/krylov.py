@@ -199,7 +199,8 @@ class Krylov:
         some = min(self.dimension, 8)
         products = [inner(self._products[:some], row) for row in self._basis[:some]]
         small = torch.stack(products).cpu()
-        size = float(small.abs().max())
+        # relative to the whole: a kept vector of the flat end has nothing but rounding
+        size = float(self.small.abs().max())
         return float((small - small.T).abs().max()) / size if size else 0.0
 
     def vectors(self, mixes: Float[Tensor, "m k"]) -> Float[Tensor, "p k"]:
