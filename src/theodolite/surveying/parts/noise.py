@@ -10,7 +10,7 @@ from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
 
 # for one noise level
-_PAIRS = 100
+_PAIRS = 200
 
 
 def measure_trace(evidence: Evidence, clock: Clock) -> Found:
