@@ -190,6 +190,19 @@ def test_how_far_the_prediction_holds(survey: Survey, reach: object, phrase: str
     assert phrase in told(survey, "rise")
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("budget", "it stopped when its budget was spent"),
+        ("interrupted", "it was interrupted"),
+        ("running", "it was stopped before it could end"),
+    ],
+)
+def test_a_survey_that_is_not_complete_says_why(survey: Survey, state: str, words: str):
+    survey["run"]["state"] = state
+    assert words in page(survey)
+
+
 def test_kinks_are_named_where_even_small_noise_raises_more(survey: Survey):
     rise = value(survey, "rise")
     rise["holds_up_to"] = None

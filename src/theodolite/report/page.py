@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from theodolite.report.headline import figures, verdict
-from theodolite.report.provenance import day, provenance
+from theodolite.report.provenance import day, provenance, state
 from theodolite.report.sections import missing, sections
 from theodolite.report.tables import tables
 
@@ -57,6 +57,7 @@ def render(
         run=run,
         name=str(run.get("target", {}).get("name", "")),
         day=day(run),
+        state=state(run),
         verdict=verdict(measurements),
         figures=figures(measurements),
         sections=sections(run, measurements),

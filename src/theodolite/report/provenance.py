@@ -11,8 +11,14 @@ Value = Mapping[str, Any]
 _STATES = {
     "complete": "complete",
     "budget": "stopped when its budget was spent",
-    "interrupted": "interrupted",
+    "interrupted": "was interrupted",
+    "running": "was stopped before it could end, or goes on still",
 }
+
+
+def state(run: Value) -> str:
+    """Return how a survey ended, as words that follow “it”."""
+    return _STATES.get(str(run.get("state")), f"is {run.get('state')}")
 
 
 def provenance(run: Value) -> list[tuple[str, str]]:
@@ -95,7 +101,7 @@ def _work(run: Value) -> list[tuple[str, str]]:
             f"{duration(run.get('seconds'))}, {products}",
         ),
         ("Budget", duration(budget) if is_known(budget) else "none"),
-        ("State", _STATES.get(str(run.get("state")), str(run.get("state", "")))),
+        ("State", state(run)),
         ("Seed", str(settings.get("seed", ""))),
         ("Machine", _machine(run)),
         ("Software", _software(run)),
