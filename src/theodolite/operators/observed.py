@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.operators.operator import Operator
+from theodolite.operators.wrapped import Wrapped
 
 
 @final
-class Observed(Operator):
+class Observed(Wrapped):
     """Another operator's products, reported one by one.
 
     Parameters
@@ -28,19 +29,9 @@ class Observed(Operator):
     """
 
     def __init__(self, inner: Operator, report: Callable[[int], None]) -> None:
-        super().__init__(inner.shape[0], inner.dtype, inner.device)
-        self._inner, self._report = inner, report
+        super().__init__(inner)
+        self._report = report
         self.seconds = 0.0
-
-    @property
-    def resolution(self) -> float:
-        """As for the operator inside."""
-        return self._inner.resolution
-
-    @property
-    def block_size(self) -> int:
-        """As for the operator inside."""
-        return self._inner.block_size
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
         began = time.perf_counter()

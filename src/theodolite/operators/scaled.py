@@ -6,10 +6,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.operators.operator import Operator
+from theodolite.operators.wrapped import Wrapped
 
 
 @final
-class Scaled(Operator):
+class Scaled(Wrapped):
     """S A S with S diagonal: the curvature in rescaled parameters.
 
     Parameters
@@ -21,18 +22,8 @@ class Scaled(Operator):
     """
 
     def __init__(self, inner: Operator, scale: Float[Tensor, " p"]) -> None:
-        super().__init__(inner.shape[0], inner.dtype, inner.device)
-        self._inner, self._scale = inner, scale.to(inner.device, inner.dtype)[:, None]
-
-    @property
-    def resolution(self) -> float:
-        """As for the operator inside."""
-        return self._inner.resolution
-
-    @property
-    def block_size(self) -> int:
-        """As for the operator inside."""
-        return self._inner.block_size
+        super().__init__(inner)
+        self._scale = scale.to(inner.device, inner.dtype)[:, None]
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
         return self._scale * (self._inner @ (self._scale * block))

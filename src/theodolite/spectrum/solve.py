@@ -13,7 +13,7 @@ from theodolite.budget import BudgetLike, as_budget
 from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
 from theodolite.outcomes import Outcome, converged, out_of_budget, rounding
-from theodolite.spectrum.trace import require_finite
+from theodolite.spectrum.finite import require_finite
 from theodolite.spectrum.vectors import norm
 
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from theodolite.errors import ProductError
 from theodolite.operators.operator import Operator
-from theodolite.spectrum.trace import require_finite
+from theodolite.spectrum.finite import require_finite
 
 
 def require_symmetric(asymmetry: float, operator: Operator) -> None:

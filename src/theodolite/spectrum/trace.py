@@ -5,15 +5,15 @@ from math import ceil
 from typing import Any, final
 
 import torch
-from torch import Tensor
 
 from theodolite.budget import Budget, BudgetLike, as_budget
-from theodolite.errors import ArgumentError, NonFiniteError
+from theodolite.errors import ArgumentError
 from theodolite.estimate import Estimate, mean_and_error
 from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.finite import require_finite
 from theodolite.spectrum.vectors import inner, rademacher_block, without
 
 # fewer probes than this give no standard error worth the name
@@ -175,20 +175,3 @@ class _Probing:
             f"{value:.4g}",
             "Raise budget or rtol, or give the large eigenpairs as deflate",
         )
-
-
-def require_finite(samples: Tensor) -> Tensor:
-    """Refuse NaN, which would spread into every mean.
-
-    Raises
-    ------
-    NonFiniteError
-        When one of the samples is NaN or infinite.
-    """
-    if not bool(torch.isfinite(samples).all()):
-        raise NonFiniteError(
-            found="A Hessian-vector product is NaN or infinite.",
-            why="Its inner products are meaningless.",
-            instead="Measure in a wider type (model.double()).",
-        )
-    return samples
