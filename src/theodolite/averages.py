@@ -11,13 +11,16 @@ from torch.nn import functional
 from theodolite.batches import Batch
 from theodolite.errors import DataError, LossError
 
+# a number, or a tensor with one that has not been waited for
+Weight = float | Tensor
+
 _CLASS_LOSSES = (nn.CrossEntropyLoss, nn.NLLLoss)
 _CLASS_FUNCTIONS = (functional.cross_entropy, functional.nll_loss)
 
 
 def mean_and_weight(
     loss: Callable[[Any, Any], Any], output: Any, batch: Batch
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Weight]:
     """The mean loss of one batch, and how much the batch weighs in the average.
 
     A scalar is taken as the mean over the batch, weighing its number of samples;
@@ -41,15 +44,15 @@ def mean_and_weight(
         )
     value = loss(output, batch.target)
     if isinstance(value, (tuple, list)) and len(value) == 2:
-        total, weight = _scalar(value[0]), _number(value[1])
-        return total / (weight or 1.0), weight
+        total, weight = _scalar(value[0]), _count(value[1])
+        return total / (weight + (weight == 0)), weight
     weight = class_weight(loss, batch.target)
-    weight = float(batch.samples) if weight is None else weight
-    return _scalar(value), weight
+    return _scalar(value), float(batch.samples) if weight is None else weight
 
 
-def _number(count: Any) -> float:
-    return float(count.detach()) if isinstance(count, Tensor) else float(count)
+def _count(count: Any) -> Weight:
+    # a tensor stays one: a number would have to wait for the device
+    return count.detach().reshape(()) if isinstance(count, Tensor) else float(count)
 
 
 def _scalar(value: Any) -> Tensor:
@@ -71,7 +74,7 @@ def _scalar(value: Any) -> Tensor:
     return value.reshape(())
 
 
-def class_weight(loss: Any, target: Any) -> float | None:
+def class_weight(loss: Any, target: Any) -> Tensor | None:
     """What torch's class losses divide by: the weights of the targets they count.
 
     ``None`` for every other loss, and for targets that are probabilities.
@@ -83,8 +86,9 @@ def class_weight(loss: Any, target: Any) -> float | None:
     counted = target != settings.get("ignore_index", -100)
     weights = settings.get("weight")
     if weights is None:
-        return float(counted.sum())
-    return float(weights.to(target.device)[target[counted]].sum(dtype=torch.float64))
+        return counted.sum()
+    share = weights.to(target.device)[torch.where(counted, target, 0)]
+    return torch.where(counted, share, 0).sum(dtype=torch.float64)
 
 
 def reduction_of(loss: Any) -> str | None:
@@ -104,31 +108,49 @@ def _settings(loss: Any) -> tuple[Any, Mapping[str, Any]]:
     return loss, {}
 
 
+# terms that are added up in their own type before float64 takes their sum
+_RUN = 16
+
+
 @final
 class WeightedMean:
     """The mean of tensors by weight, without a pass over memory that can be spared.
 
-    Takes over the tensors it is given: the first is written to.
+    Sums of a few terms are formed in the terms' own type and added up in float64, so
+    that thousands of batches round no worse than a few. Takes over the tensors it is
+    given: they are written to.
     """
 
     def __init__(self) -> None:
+        self._run: Tensor | None = None
         self._sum: Tensor | None = None
         self._first = self._total = 0.0
         self._count = 0
+        self._dtype = torch.float64
 
     def add(self, value: Tensor, weight: float) -> None:
         """Take one more tensor into the mean."""
-        if self._sum is None:
-            self._sum, self._first = value, weight
+        if self._run is None:
+            self._run = value if self._count == 0 else value.mul_(weight)
+            self._first = weight
         else:
             if self._count == 1:
-                self._sum.mul_(self._first)
-            self._sum.add_(value, alpha=weight)
+                self._run.mul_(self._first)
+            self._run.add_(value, alpha=weight)
         self._total += weight
         self._count += 1
+        if self._count % _RUN == 0:
+            self._fold()
+
+    def _fold(self) -> None:
+        """Move the run into the sum."""
+        if self._run is not None:
+            wide = self._run.double()
+            self._sum = wide if self._sum is None else self._sum.add_(wide)
+            self._dtype, self._run = self._run.dtype, None
 
     def result(self) -> Tensor:
-        """The mean.
+        """The mean; nothing may be added afterwards.
 
         Raises
         ------
@@ -136,8 +158,11 @@ class WeightedMean:
             When nothing was added, or the weights add up to nothing.
         """
         require_samples(self._total)
-        assert self._sum is not None
-        return self._sum if self._count == 1 else self._sum.div_(self._total)
+        if self._sum is not None:
+            self._fold()
+            return self._sum.div_(self._total).to(self._dtype)
+        assert self._run is not None
+        return self._run if self._count == 1 else self._run.div_(self._total)
 
 
 def require_samples(total: float) -> None:

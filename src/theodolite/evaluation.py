@@ -7,7 +7,7 @@ from typing import Any, Protocol, final, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from theodolite.averages import mean_and_weight
+from theodolite.averages import Weight, mean_and_weight
 from theodolite.batches import Batch, tensors_in
 from theodolite.errors import LossError, ModelError, TheodoliteError
 from theodolite.products.memory import is_out_of_memory
@@ -29,7 +29,7 @@ class Evaluation(Protocol):
         """Hold the parameters at ``leaves`` while graphs are built *and used*."""
         ...
 
-    def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, float]:
+    def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Weight]:
         """The batch's mean loss, differentiable in ``leaves``, and its weight.
 
         Only inside :meth:`at`.
@@ -38,6 +38,10 @@ class Evaluation(Protocol):
 
     def output(self, leaves: Sequence[Tensor], batch: Batch) -> Any:
         """What is given to the loss. Only inside :meth:`at`."""
+        ...
+
+    def average(self, output: Any, batch: Batch) -> tuple[Tensor, Weight]:
+        """The mean loss of an output, and the batch's weight."""
         ...
 
 
@@ -85,9 +89,12 @@ class ModelEvaluation:
             for module, parameters in owned:
                 module._parameters.update(parameters)
 
-    def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, float]:
+    def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Weight]:
         """The batch's mean loss and its weight."""
-        output = self.output(leaves, batch)
+        return self.average(self.output(leaves, batch), batch)
+
+    def average(self, output: Any, batch: Batch) -> tuple[Tensor, Weight]:
+        """The mean loss of an output, and the batch's weight."""
         try:
             return mean_and_weight(self.loss, output, batch)
         except Exception as error:
@@ -130,9 +137,13 @@ class FunctionEvaluation:
         del leaves
         return nullcontext()
 
-    def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, float]:
+    def __call__(self, leaves: Sequence[Tensor], batch: Batch) -> tuple[Tensor, Weight]:
         """The function's value, with weight one."""
-        return mean_and_weight(self._loss, self.output(leaves, batch), batch)
+        return self.average(self.output(leaves, batch), batch)
+
+    def average(self, output: Any, batch: Batch) -> tuple[Tensor, Weight]:
+        """The function's value at an output, its point, with weight one."""
+        return mean_and_weight(self._loss, output, batch)
 
     def output(self, leaves: Sequence[Tensor], batch: Batch) -> Any:
         """The point itself."""

@@ -28,13 +28,13 @@ from theodolite.operators.hessian import Hessian
 from theodolite.parameters import Parameters, Patterns, choose_parameters, layer_of
 from theodolite.products.diagnosis import gradient_explained
 from theodolite.products.double_backward import require_graph
-from theodolite.products.graph_store import GraphStore
 from theodolite.products.memory import (
     MemorySize,
     default_memory,
     memory_guarded,
     memory_in_bytes,
 )
+from theodolite.products.product_store import ProductStore
 from theodolite.stillness import held_still
 
 
@@ -231,8 +231,8 @@ class Landscape:
             closing(iter(self._batches)) as batches,
         ):
             for number, batch in enumerate(batches):
-                mean, weight = self._evaluate(leaves, batch)
-                if weight:
+                mean, counted = self._evaluate(leaves, batch)
+                if weight := float(counted):
                     value = float(mean.detach())
                     if point is None:
                         require_finite_loss(value, number)
@@ -261,8 +261,8 @@ class Landscape:
             closing(iter(self._batches)) as batches,
         ):
             for number, batch in enumerate(batches):
-                mean, weight = self._evaluate(leaves, batch)
-                if weight:
+                mean, counted = self._evaluate(leaves, batch)
+                if weight := float(counted):
                     if point is None:
                         require_finite_loss(float(mean.detach()), number)
                     require_graph(mean)
@@ -292,7 +292,7 @@ class Landscape:
         chosen = range(len(leaves)) if layers is None else whole.within(layers)
         for position in chosen:
             leaves[position].requires_grad_()
-        store = GraphStore(
+        store = ProductStore(
             self._evaluate, leaves, self._batches, self.model, self.memory
         )
         return Hessian(store, whole, list(chosen))

@@ -80,6 +80,16 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def undisturbed() -> bool:
+    """Whether all that :func:`full_precision` switches off is off already."""
+    return (
+        torch.get_float32_matmul_precision() == "highest"
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.is_autocast_enabled()
+        and not (torch.cuda.is_initialized() and torch.backends.cudnn.allow_tf32)
+    )
+
+
 @contextmanager
 def full_precision() -> Iterator[None]:
     """No autocast, no TF32."""

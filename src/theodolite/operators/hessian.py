@@ -10,8 +10,8 @@ from torch import Tensor
 from theodolite.averages import WeightedMean
 from theodolite.operators.operator import Operator
 from theodolite.parameters import Parameters, Patterns
-from theodolite.products.double_backward import GradientGraph
-from theodolite.products.graph_store import GraphStore
+from theodolite.products.batch_product import BatchProduct
+from theodolite.products.product_store import ProductStore
 
 
 @final
@@ -25,8 +25,8 @@ class Hessian(Operator):
 
     Parameters
     ----------
-    store : GraphStore
-        Gradient graphs of all batches.
+    store : ProductStore
+        The products of all batches.
     parameters : Parameters
         Names and shapes of the store's leaves.
     positions : sequence of int, optional
@@ -35,7 +35,7 @@ class Hessian(Operator):
 
     def __init__(
         self,
-        store: GraphStore,
+        store: ProductStore,
         parameters: Parameters,
         positions: Sequence[int] | None = None,
     ) -> None:
@@ -68,10 +68,10 @@ class Hessian(Operator):
         vectors = [self.parameters.split(row) for row in block.T.contiguous()]
         means = [WeightedMean() for _ in vectors]
 
-        def add(graph: GradientGraph) -> None:
+        def add(batch: BatchProduct, weight: float) -> None:
             for vector, mean in zip(vectors, means, strict=True):
-                product = graph.product(vector, self.positions)
-                mean.add(self.parameters.flatten(product), graph.weight)
+                product = batch.product(vector, self.positions, self.positions)
+                mean.add(self.parameters.flatten(product), weight)
 
         self.store.visit(add)
         columns = [mean.result() for mean in means]

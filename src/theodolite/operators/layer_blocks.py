@@ -8,7 +8,7 @@ from torch import Tensor
 from theodolite.averages import WeightedMean
 from theodolite.operators.hessian import Hessian
 from theodolite.parameters import Parameters
-from theodolite.products.double_backward import GradientGraph
+from theodolite.products.batch_product import BatchProduct
 
 
 @final
@@ -39,11 +39,11 @@ class LayerBlocks:
         split = {name: self.parameters[name].split(v) for name, v in vectors.items()}
         means = {name: WeightedMean() for name in vectors}
 
-        def add(graph: GradientGraph) -> None:
+        def add(batch: BatchProduct, weight: float) -> None:
             for name, vector in split.items():
-                product = graph.product(vector, self._positions[name])
-                mean = means[name]
-                mean.add(self.parameters[name].flatten(product), graph.weight)
+                own = self._positions[name]
+                product = batch.product(vector, own, own)
+                means[name].add(self.parameters[name].flatten(product), weight)
 
         self._store.visit(add)
         self.products += len(vectors)

@@ -12,7 +12,7 @@ from theodolite.batches import Batch, mapped, tensors_in
 from theodolite.errors import NoGradientError, SecondDerivativeError
 from theodolite.evaluation import Evaluation
 from theodolite.products.differentiable_twice import differentiable_twice
-from theodolite.products.double_backward import require_whole_graph
+from theodolite.products.double_backward import nodes_behind, require_whole_graph
 from theodolite.products.memory import is_out_of_memory
 from theodolite.stillness import held_still
 
@@ -131,7 +131,7 @@ def _twice_differentiable(call: _Call) -> bool:
         try:
             outputs = list(tensors_in(call.module(*args, **kwargs)))
             first = _gradients([o for o in outputs if o.requires_grad], by)
-            require_whole_graph(first)
+            require_whole_graph(nodes_behind(first))
             _gradients([gradient for gradient in first if gradient.requires_grad], by)
         except (RuntimeError, NotImplementedError):
             return False

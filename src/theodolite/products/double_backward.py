@@ -7,66 +7,61 @@ the only form that is right on every network for which torch has second derivati
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
+from theodolite.averages import Weight
 from theodolite.batches import Batch
 from theodolite.errors import NoGradientError
 from theodolite.evaluation import Evaluation
+from theodolite.products.batch_product import BatchProduct
 
 
-@dataclass(frozen=True)
-class GradientGraph:
+@final
+class GradientGraph(BatchProduct):
     """The gradient of one batch's mean loss, with the graph that made it.
 
-    Attributes
+    Parameters
     ----------
     leaves : sequence of Tensor
         The parameters it was taken by.
     gradients : sequence of Tensor or None
         One for each leaf; ``None`` where the loss does not use it.
-    loss : Tensor
-        The batch's mean loss, detached.
-    weight : float
+    weight : float or Tensor
         What the batch weighs in the average.
     """
 
-    leaves: Sequence[Tensor]
-    gradients: Sequence[Tensor | None]
-    loss: Tensor
-    weight: float
+    def __init__(
+        self,
+        leaves: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        weight: Weight,
+    ) -> None:
+        self.leaves, self.gradients, self.weight = leaves, gradients, weight
+
+    def inspect(self, hooked: bool) -> None:
+        """See whether the graph is whole, and whether it calls Python."""
+        nodes = list(nodes_behind(g for g in self.gradients if g is not None))
+        require_whole_graph(nodes)
+        self.runs_python = hooked or any(map(_is_python, nodes))
 
     def product(
-        self, vectors: Sequence[Tensor], positions: Sequence[int]
+        self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
     ) -> list[Tensor | None]:
-        """The mean loss's Hessian block at some positions, times a vector.
-
-        Parameters
-        ----------
-        vectors : sequence of Tensor
-            One for each position, shaped like its leaf.
-        positions : sequence of int
-            Which leaves; both rows and columns of the block.
-
-        Returns
-        -------
-        list of Tensor or None
-            One for each position; ``None`` stands for zeros.
-        """
+        """A block of the mean loss's Hessian times one vector."""
         # a gradient that is constant has no graph, and rows of zeros
         bent = [
             (gradient, vector)
-            for position, vector in zip(positions, vectors, strict=True)
-            if (gradient := self.gradients[position]) is not None
+            for column, vector in zip(columns, vectors, strict=True)
+            if (gradient := self.gradients[column]) is not None
             and gradient.requires_grad
         ]
         if not bent:
-            return [None] * len(positions)
+            return [None] * len(rows)
         outputs, seeds = zip(*bent, strict=True)
-        inputs = [self.leaves[position] for position in positions]
+        inputs = [self.leaves[row] for row in rows]
         return list(
             torch.autograd.grad(
                 outputs, inputs, seeds, retain_graph=True, allow_unused=True
@@ -76,23 +71,18 @@ class GradientGraph:
 
 def gradient_graph(
     evaluate: Evaluation, leaves: Sequence[Tensor], batch: Batch
-) -> GradientGraph | None:
-    """The gradient of one batch by the leaves that require it, graph included.
-
-    ``None`` for a batch of weight zero.
-    """
+) -> GradientGraph:
+    """The gradient of one batch by the leaves that require it, graph included."""
     loss, weight = evaluate(leaves, batch)
-    if not weight:
-        return None
     require_graph(loss)
     wanted = [leaf for leaf in leaves if leaf.requires_grad]
     found = torch.autograd.grad(loss, wanted, create_graph=True, allow_unused=True)
     rest = iter(found)
     gradients = [next(rest) if leaf.requires_grad else None for leaf in leaves]
-    return GradientGraph(leaves, gradients, loss.detach(), weight)
+    return GradientGraph(leaves, gradients, weight)
 
 
-def require_whole_graph(gradients: Iterable[Tensor | None]) -> None:
+def require_whole_graph(nodes: Iterable[Any]) -> None:
     """Refuse gradients whose graph ends at an operation that is marked so.
 
     ``@once_differentiable`` ties its results to a leaf of its own, behind a node that
@@ -104,8 +94,7 @@ def require_whole_graph(gradients: Iterable[Tensor | None]) -> None:
     RuntimeError
         As autograd would.
     """
-    whole = [gradient for gradient in gradients if gradient is not None]
-    if any(type(node).__name__ == "Error" for node in nodes_behind(whole)):
+    if any(type(node).__name__ == "Error" for node in nodes):
         message = "a function is marked with @once_differentiable"
         raise RuntimeError(message)
 
@@ -120,6 +109,10 @@ def nodes_behind(tensors: Iterable[Tensor]) -> Iterator[Any]:
         found = {after for after, _ in node.next_functions if after is not None} - seen
         seen |= found
         ahead.extend(found)
+
+
+def _is_python(node: Any) -> bool:
+    return isinstance(node, torch.autograd.function.BackwardCFunction)
 
 
 def require_graph(loss: Tensor) -> None:

@@ -77,6 +77,12 @@ class RetainedBytes(TorchDispatchMode):
 
     Every result's storage is watched by a weak reference: what is alive when
     :meth:`alive` is called is what the graph holds.
+
+    Attributes
+    ----------
+    hooked : bool
+        Whether saved tensors were packed by hooks, as checkpointing does: a backward
+        pass calls them again.
     """
 
     @classmethod
@@ -87,11 +93,13 @@ class RetainedBytes(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self._storages: dict[int, tuple[StorageWeakRef, int]] = {}
+        self.hooked = False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run the operation and watch what it returns."""
+        self.hooked = self.hooked or _hooks_are_on()
         result = func(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, (tuple, list)) else (result,):
             if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
@@ -107,6 +115,10 @@ class RetainedBytes(TorchDispatchMode):
             for reference, size in self._storages.values()
             if not reference.expired()
         )
+
+
+def _hooks_are_on() -> bool:
+    return torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
 
 
 @contextmanager

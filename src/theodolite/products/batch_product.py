@@ -1,0 +1,80 @@
+"""What one batch's curvature can do: multiply."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from theodolite.averages import Weight
+from theodolite.batches import Batch
+from theodolite.evaluation import Evaluation
+
+
+class BatchProduct(ABC):
+    """A symmetric matrix over the leaves, of one batch, ready to multiply.
+
+    Attributes
+    ----------
+    weight : float or Tensor
+        What the batch weighs in the average.
+    runs_python : bool
+        Whether a product may call Python code of the model, which could draw random
+        numbers or write buffers.
+    """
+
+    weight: Weight
+    runs_python: bool = True
+
+    @abstractmethod
+    def inspect(self, hooked: bool) -> None:
+        """Look once at what was made, before it is kept.
+
+        Parameters
+        ----------
+        hooked : bool
+            Whether saved tensors were packed by hooks while it was made.
+
+        Raises
+        ------
+        RuntimeError
+            When products would lack a part.
+        """
+
+    @abstractmethod
+    def product(
+        self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
+    ) -> list[Tensor | None]:
+        """A block of the matrix times one vector.
+
+        Parameters
+        ----------
+        vectors : sequence of Tensor
+            One for each column, shaped like its leaf.
+        columns, rows : sequence of int
+            Positions of the leaves that the block goes from and to.
+
+        Returns
+        -------
+        list of Tensor or None
+            One for each row; ``None`` stands for zeros.
+        """
+
+    def block_product(
+        self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
+    ) -> list[Sequence[Tensor | None]]:
+        """The same for several vectors, stacked along a dimension put in front.
+
+        Returns
+        -------
+        list
+            For each vector what :meth:`product` returns.
+        """
+        count = vectors[0].shape[0]
+        return [
+            self.product([vector[k] for vector in vectors], columns, rows)
+            for k in range(count)
+        ]
+
+
+# how a batch's product is made ready
+Linearise = Callable[[Evaluation, Sequence[Tensor], Batch], BatchProduct]
