@@ -233,10 +233,10 @@ def test_the_doctor_finds_the_products_right(
 def test_the_doctor_notices_a_wrong_product(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from theodolite.operators.hessian import Hessian
+    from theodolite.operators.curvature import Curvature
 
-    right = Hessian._multiply
-    monkeypatch.setattr(Hessian, "_multiply", lambda self, v: 1.1 * right(self, v))
+    right = Curvature._multiply
+    monkeypatch.setattr(Curvature, "_multiply", lambda self, v: 1.1 * right(self, v))
     assert run("doctor") == 1
     assert "WRONG" in capsys.readouterr().out
 

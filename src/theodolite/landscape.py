@@ -24,10 +24,11 @@ from theodolite.footing import (
     require_finite_weights,
     require_firm_footing,
 )
-from theodolite.operators.hessian import Hessian
+from theodolite.operators.curvature import Curvature
 from theodolite.parameters import Parameters, Patterns, choose_parameters, layer_of
+from theodolite.products.batch_product import Linearise
 from theodolite.products.diagnosis import gradient_explained
-from theodolite.products.double_backward import require_graph
+from theodolite.products.double_backward import gradient_graph, require_graph
 from theodolite.products.memory import (
     MemorySize,
     default_memory,
@@ -275,7 +276,7 @@ class Landscape:
         layers: Patterns | None = None,
         *,
         point: Float[Tensor, " p"] | None = None,
-    ) -> Hessian:
+    ) -> Curvature:
         """The Hessian at a point, as an operator to multiply with.
 
         Parameters
@@ -286,6 +287,16 @@ class Landscape:
             Where; the model's current parameters by default. Later changes of the
             chosen parameters do not change the operator.
         """
+        return self._curvature("Hessian", gradient_graph, layers, point)
+
+    def _curvature(
+        self,
+        name: str,
+        linearise: Linearise,
+        layers: Patterns | None,
+        point: Tensor | None,
+    ) -> Curvature:
+        """An operator out of a way to multiply one batch."""
         self._require_firm_footing()
         leaves = [leaf.clone() for leaf in self._leaves(point)]
         whole = self.parameters
@@ -293,9 +304,9 @@ class Landscape:
         for position in chosen:
             leaves[position].requires_grad_()
         store = ProductStore(
-            self._evaluate, leaves, self._batches, self.model, self.memory
+            self._evaluate, leaves, self._batches, self.model, self.memory, linearise
         )
-        return Hessian(store, whole, list(chosen))
+        return Curvature(store, whole, list(chosen), name)
 
     def each_output(self, use: Callable[[Any, Batch], None]) -> None:
         """Hand the model's output for every batch to ``use``, without gradients.

@@ -6,7 +6,7 @@ from typing import final
 from torch import Tensor
 
 from theodolite.averages import WeightedMean
-from theodolite.operators.hessian import Hessian
+from theodolite.operators.curvature import Curvature
 from theodolite.parameters import Parameters
 from theodolite.products.batch_product import BatchProduct
 
@@ -20,11 +20,11 @@ class LayerBlocks:
 
     Parameters
     ----------
-    hessian : Hessian
+    hessian : Curvature
         The whole operator, whose graphs are used.
     """
 
-    def __init__(self, hessian: Hessian) -> None:
+    def __init__(self, hessian: Curvature) -> None:
         self._store = hessian.store
         self._positions: dict[str, list[int]] = {}
         self.parameters: dict[str, Parameters] = {}

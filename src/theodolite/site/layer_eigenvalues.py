@@ -10,7 +10,7 @@ from torch import Tensor
 
 from theodolite.budget import Budget, BudgetLike, as_budget
 from theodolite.landscape import Landscape, require_landscape
-from theodolite.operators.hessian import Hessian
+from theodolite.operators.curvature import Curvature
 from theodolite.operators.layer_blocks import LayerBlocks
 from theodolite.outcomes import Outcome, converged, out_of_budget
 from theodolite.spectrum.eigenpairs import chosen_positions
@@ -133,7 +133,7 @@ def layer_eigenvalues(
 
 
 def layer_eigenvalues_of(
-    hessian: Hessian,
+    hessian: Curvature,
     *,
     tol: float = 1e-3,
     seed: int = 0,
@@ -186,7 +186,7 @@ def _layers_ended(rows: Mapping[str, LayerRow], tol: float) -> Outcome:
 class _LayerSearch:
     """The largest eigenvalue of one block, a product at a time."""
 
-    def __init__(self, size: int, like: Hessian, seed: int, tol: float) -> None:
+    def __init__(self, size: int, like: Curvature, seed: int, tol: float) -> None:
         empty = torch.empty(0, dtype=like.dtype, device=like.device)
         self.krylov = Krylov.from_random(size, _BASIS, empty, seed)
         self.tol, self.products, self.done = tol, 0, False

@@ -1,4 +1,4 @@
-"""The Hessian of a landscape, or a principal block of it."""
+"""The Hessian of a landscape, its likes, and their principal blocks."""
 
 from collections.abc import Sequence
 from typing import final
@@ -15,13 +15,13 @@ from theodolite.products.product_store import ProductStore
 
 
 @final
-class Hessian(Operator):
-    """Second derivatives of the average loss by the chosen parameters.
+class Curvature(Operator):
+    """The average over all batches of a symmetric matrix over the parameters.
 
-        H v = Σ_b w_b H_b v / Σ_b w_b
+        A v = Σ_b w_b A_b v / Σ_b w_b
 
-    One product costs about two gradients where graphs are kept, three where they are
-    built anew (Pearlmutter 1994). The point is fixed when the operator is made.
+    The Hessian, the Gauss–Newton matrix and the Fisher information are of this kind.
+    The point is fixed when the operator is made.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class Hessian(Operator):
         Names and shapes of the store's leaves.
     positions : sequence of int, optional
         The leaves whose principal block this is; all by default.
+    name : str
+        What it is called.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Hessian(Operator):
         store: ProductStore,
         parameters: Parameters,
         positions: Sequence[int] | None = None,
+        name: str = "Hessian",
     ) -> None:
         self._whole = parameters
         self.positions = list(
@@ -47,12 +50,12 @@ class Hessian(Operator):
         super().__init__(
             self.parameters.size, self.parameters.dtype, self.parameters.device
         )
-        self.store = store
+        self.store, self.name = store, name
 
-    def block(self, layers: Patterns) -> "Hessian":
-        """The principal block of some layers, on the same kept graphs."""
+    def block(self, layers: Patterns) -> "Curvature":
+        """The principal block of some layers, on what is kept for the whole."""
         positions = [self.positions[here] for here in self.parameters.within(layers)]
-        return Hessian(self.store, self._whole, positions)
+        return Curvature(self.store, self._whole, positions, self.name)
 
     @property
     def resolution(self) -> float:
@@ -76,3 +79,6 @@ class Hessian(Operator):
         self.store.visit(add)
         columns = [mean.result() for mean in means]
         return columns[0][:, None] if len(columns) == 1 else torch.stack(columns, 1)
+
+    def __repr__(self) -> str:
+        return super().__repr__().replace("Curvature", self.name, 1)
