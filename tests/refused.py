@@ -33,18 +33,6 @@ def broken(value: float) -> MLP:
     return model
 
 
-class Bag(nn.Module):
-    """Tokens through nn.EmbeddingBag, which has no second derivative."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words = nn.EmbeddingBag(5, 4)
-        self.head = nn.Linear(4, 3)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(self.words(tokens).tanh())
-
-
 class Once(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -60,6 +48,32 @@ class Once(torch.autograd.Function):
 class OnceActivation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return Once.apply(x)
+
+
+class Segments(nn.Module):
+    """The mean of two rows at a time, by an operation without second derivative."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        lengths = torch.full((len(x) // 2,), 2)
+        means = torch.segment_reduce(x.tanh(), "mean", lengths=lengths, axis=0)
+        return means.repeat_interleave(2, 0)
+
+
+class Reversed(torch.autograd.Function):
+    """The identity, with the gradient's sign turned."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return -gradient
+
+
+class Reversal(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return Reversed.apply(x.tanh())
 
 
 class Reentrant(nn.Linear):
@@ -107,7 +121,6 @@ def land(
 
 
 IMAGES = (torch.zeros(8, 7), PAIR[1])
-TOKENS = (labels(5, 8, 3), PAIR[1])
 NAN_INPUTS = (torch.full((8, 4), float("nan")), PAIR[1])
 ONE_CLASS = (PAIR[0], torch.zeros(8))
 DATASET = TensorDataset(*PAIR)
@@ -272,10 +285,15 @@ REFUSED = {
         errors.RandomLossError,
         ["1 (BatchNorm1d) in eval mode", "one batch"],
     ),
-    "embedding bag": (
-        land(Bag, TOKENS),
+    "segments": (
+        land(lambda: between(Segments())),
         errors.SecondDerivativeError,
-        ["'words' (EmbeddingBag)", "Use nn.Embedding"],
+        ["'1' (Segments)", "_segment_reduce_backward"],
+    ),
+    "another gradient": (
+        land(lambda: between(Reversal())),
+        errors.ProductError,
+        ["% from a difference of gradients", 'products="gradient-difference"'],
     ),
     "once differentiable": (
         land(lambda: between(OnceActivation())),

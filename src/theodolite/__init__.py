@@ -16,16 +16,26 @@ if TYPE_CHECKING:
     from theodolite.estimate import Estimate
     from theodolite.landscape import Landscape
     from theodolite.models.catalogue import builtin
+    from theodolite.operators.preconditioned import preconditioned
     from theodolite.outcomes import Outcome
     from theodolite.site.critical_point import CriticalPoint, classify
     from theodolite.site.expected_rise import Rise, expected_rise
+    from theodolite.site.gauss_newton_diagonal import (
+        gauss_newton_diagonal,
+        gauss_newton_trace,
+    )
+    from theodolite.site.interactions import interactions
     from theodolite.site.layer_eigenvalues import LayerEigenvalues, layer_eigenvalues
     from theodolite.site.layer_rates import layer_learning_rates
+    from theodolite.site.layer_traces import layer_traces
+    from theodolite.site.preconditioner import preconditioner
     from theodolite.site.speed_limit import SpeedLimit, speed_limit
     from theodolite.site.stiffness import Stiffness, stiffness
     from theodolite.spectrum.density import SpectralDensity, spectral_density
+    from theodolite.spectrum.diagonal import diagonal
     from theodolite.spectrum.eigenpairs import EigenPairs
     from theodolite.spectrum.eigsh import eigsh
+    from theodolite.spectrum.frobenius import frobenius_norm
     from theodolite.spectrum.lanczos import Tridiagonal, lanczos
     from theodolite.spectrum.power_iteration import power_iteration
     from theodolite.spectrum.solve import Solution, solve
@@ -63,6 +73,14 @@ _HOMES = {
     "Solution": "spectrum.solve",
     "solve": "spectrum.solve",
     "trace": "spectrum.trace",
+    "preconditioned": "operators.preconditioned",
+    "gauss_newton_diagonal": "site.gauss_newton_diagonal",
+    "gauss_newton_trace": "site.gauss_newton_diagonal",
+    "interactions": "site.interactions",
+    "layer_traces": "site.layer_traces",
+    "preconditioner": "site.preconditioner",
+    "diagonal": "spectrum.diagonal",
+    "frobenius_norm": "spectrum.frobenius",
     "Survey": "surveying.result",
     "survey": "surveying.survey",
 }
@@ -86,12 +104,20 @@ __all__ = [
     "__version__",
     "builtin",
     "classify",
+    "diagonal",
     "eigsh",
     "expected_rise",
+    "frobenius_norm",
+    "gauss_newton_diagonal",
+    "gauss_newton_trace",
+    "interactions",
     "lanczos",
     "layer_eigenvalues",
     "layer_learning_rates",
+    "layer_traces",
     "power_iteration",
+    "preconditioned",
+    "preconditioner",
     "solve",
     "spectral_density",
     "speed_limit",

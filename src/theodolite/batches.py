@@ -1,7 +1,8 @@
 """The data as a fixed sequence of batches, the same in every pass."""
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import torch
@@ -15,10 +16,14 @@ from theodolite.stillness import seed_everything
 
 @dataclass(frozen=True)
 class Batch:
-    """What the model is called with, and what its output is compared to."""
+    """What the model is called with, what its output is compared to, and its number.
+
+    Batches are numbered from 0 in every pass.
+    """
 
     inputs: Any
     target: Any
+    number: int = 0
 
     @property
     def samples(self) -> int:
@@ -38,9 +43,21 @@ class Batch:
             for tensor in tensors_in(part)
         )
 
+    def in_type(self, dtype: torch.dtype) -> "Batch":
+        """The batch with its floating-point tensors in a type."""
+
+        def converted(tensor: Tensor) -> Tensor:
+            return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+        inputs = mapped(self.inputs, converted)
+        same = self.target is self.inputs
+        target = inputs if same else mapped(self.target, converted)
+        return Batch(inputs, target, self.number)
+
     def to(self, device: torch.device) -> "Batch":
         """The batch with every tensor on a device."""
-        return Batch(moved(self.inputs, device), moved(self.target, device))
+        inputs, target = moved(self.inputs, device), moved(self.target, device)
+        return Batch(inputs, target, self.number)
 
 
 @final
@@ -70,6 +87,7 @@ class Batches:
         self._source = as_batch_source(data, batch_size)
         self._device, self._keep = device, keep
         self._kept: list[Batch] | None = None
+        self._dtype: torch.dtype | None = None
         # as they were here, so that a pass does not depend on what is drawn meanwhile
         self._generators = [(g, g.get_state()) for g in _generators_of(data)]
 
@@ -86,6 +104,12 @@ class Batches:
             yield batch
         self._kept = kept
 
+    def in_type(self, dtype: torch.dtype) -> "Batches":
+        """The same data with its floating-point tensors in a type."""
+        same = copy(self)
+        same._dtype, same._kept = dtype, None
+        return same
+
     def _read(self) -> Iterator[Batch]:
         seed_everything(0)
         states = [
@@ -96,7 +120,8 @@ class Batches:
         count = 0
         try:
             for raw in self._raw():
-                yield as_batch(raw).to(self._device)
+                batch = replace(as_batch(raw), number=count).to(self._device)
+                yield batch if self._dtype is None else batch.in_type(self._dtype)
                 count += 1
         finally:
             for generator, state in states:

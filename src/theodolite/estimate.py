@@ -1,23 +1,27 @@
 """A number with its standard error."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
 from theodolite.outcomes import Outcome
 
+# one number, or one for every parameter
+Value = TypeVar("Value", float, Tensor)
+
 
 @dataclass(frozen=True, repr=False)
-class Estimate:
+class Estimate(Generic[Value]):
     """A number measured by random probes, and how far it may be off.
 
     Attributes
     ----------
-    value : float
-        The estimate.
-    error : float
-        One standard error of the probes; zero where the value is exact.
+    value : float or Tensor
+        The estimate; a tensor ``(p,)`` for a number of every parameter.
+    error : float or Tensor
+        One standard error of the probes, for each number; zero where the value is
+        exact.
     probes : int
         Independent probes it is the mean of; zero where none were needed.
     products : int
@@ -30,8 +34,8 @@ class Estimate:
         How it ended.
     """
 
-    value: float
-    error: float
+    value: Value
+    error: Value
     probes: int
     products: int
     seconds: float
@@ -39,17 +43,31 @@ class Estimate:
     outcome: Outcome
 
     def __float__(self) -> float:
-        return self.value
+        return float(self.value)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, plain."""
-        return {**vars(self), "outcome": self.outcome.name}
+        """All fields, plain; tensors as lists."""
+        numbers = {"value": self.value, "error": self.error}
+        plain = {
+            name: number.tolist() if isinstance(number, Tensor) else number
+            for name, number in numbers.items()
+        }
+        return {**vars(self), **plain, "outcome": self.outcome.name}
 
     def __repr__(self) -> str:
+        front, value = _shown(self.value)
+        _, error = _shown(self.error)
         return (
-            f"{self.value:.6g} ± {self.error:.2g} "
+            f"{front}{value:.6g} ± {error:.2g} "
             f"({self.probes} probes, {self.products} products). {self.outcome}"
         )
+
+
+def _shown(number: float | Tensor) -> tuple[str, float]:
+    """A number as it is; several by their norm."""
+    if isinstance(number, Tensor):
+        return f"{number.numel()} numbers of norm ", float(number.norm())
+    return "", number
 
 
 def mean_and_error(samples: Tensor) -> tuple[float, float]:

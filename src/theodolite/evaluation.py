@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
+from functools import partial
 from typing import Any, Protocol, final, runtime_checkable
 
 import torch
@@ -11,6 +13,7 @@ from theodolite.averages import Weight, mean_and_weight
 from theodolite.batches import Batch, tensors_in
 from theodolite.errors import LossError, ModelError, TheodoliteError
 from theodolite.products.memory import is_out_of_memory
+from theodolite.stillness import seed_everything
 
 
 @runtime_checkable
@@ -44,6 +47,14 @@ class Evaluation(Protocol):
         """The mean loss of an output, and the batch's weight."""
         ...
 
+    def draw_anew(self, batch: Batch) -> None:
+        """Let the batch draw what it has drawn before. Only inside :meth:`at`."""
+        ...
+
+    def in_type(self, dtype: torch.dtype) -> "Evaluation":
+        """The same in another floating-point type, over a copy of the model."""
+        ...
+
 
 @final
 class ModelEvaluation:
@@ -55,9 +66,14 @@ class ModelEvaluation:
     """
 
     def __init__(
-        self, model: nn.Module, loss: Callable[[Any, Any], Any], names: Sequence[str]
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any], Any],
+        names: Sequence[str],
+        seed: int | None = None,
     ) -> None:
         self.model, self.loss, self.names = model, loss, tuple(names)
+        self.seed = seed
         self.own: dict[int, str] = {}
 
     @contextmanager
@@ -107,9 +123,21 @@ class ModelEvaluation:
                 instead="Call loss(model(inputs), target) yourself on one batch.",
             ) from error
 
+    def in_type(self, dtype: torch.dtype) -> "ModelEvaluation":
+        """The same over copies of the model and the loss in another type."""
+        model = deepcopy(self.model).to(dtype)
+        loss = loss_in_type(self.loss, dtype)
+        return ModelEvaluation(model, loss, self.names, self.seed)
+
+    def draw_anew(self, batch: Batch) -> None:
+        """Let the batch draw what it has drawn before; only inside :meth:`at`."""
+        if self.seed is not None:
+            seed_everything(self.seed + batch.number)
+
     def output(self, leaves: Sequence[Tensor], batch: Batch) -> Any:
         """What the model answers to a batch."""
         del leaves
+        self.draw_anew(batch)
         args, kwargs = arguments(batch.inputs)
         try:
             return self.model(*args, **kwargs)
@@ -150,9 +178,34 @@ class FunctionEvaluation:
         del batch
         return leaves[0]
 
+    def draw_anew(self, batch: Batch) -> None:
+        """A function draws nothing."""
+
+    def in_type(self, dtype: torch.dtype) -> "FunctionEvaluation":
+        """The same: a function takes its type from its point."""
+        del dtype
+        return self
+
     def _loss(self, point: Tensor, target: Any) -> Any:
         del target
         return self.function(point)
+
+
+def loss_in_type(
+    loss: Callable[[Any, Any], Any], dtype: torch.dtype
+) -> Callable[[Any, Any], Any]:
+    """A loss with its own tensors, class weights for example, in another type."""
+
+    def converted(value: Any) -> Any:
+        known = isinstance(value, Tensor) and value.is_floating_point()
+        return value.to(dtype) if known else value
+
+    if isinstance(loss, nn.Module):
+        return deepcopy(loss).to(dtype)
+    if isinstance(loss, partial):
+        keywords = {name: converted(value) for name, value in loss.keywords.items()}
+        return partial(loss.func, *map(converted, loss.args), **keywords)
+    return loss
 
 
 def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -21,6 +21,7 @@ def require_firm_footing(
     leaves: Sequence[Tensor],
     batches: Batches,
     model: nn.Module | None,
+    batch_statistics: bool = False,
 ) -> None:
     """Evaluate the first batch again: the loss must be finite and the same.
 
@@ -47,7 +48,7 @@ def require_firm_footing(
         require_finite_loss(float(first.detach()), 0)
         for second in again:
             _require_equal(first, second, model)
-    if several:
+    if several and not batch_statistics:
         _require_no_batch_statistics(model)
 
 
@@ -120,7 +121,8 @@ def _require_equal(first: Tensor, second: Tensor, model: nn.Module | None) -> No
         found=f"The same batch has the loss {float(first):.6g} and then "
         f"{float(second):.6g}{found}.",
         why="A random loss has no Hessian: two products with the same vector differ.",
-        instead="Call model.eval() first, or give those modules p=0.",
+        instead="Call model.eval() first, or freeze what it draws: "
+        "Landscape(..., seed=0).",
     )
 
 
@@ -131,8 +133,8 @@ def _require_no_batch_statistics(model: nn.Module | None) -> None:
             found=f"Batch norm with batch statistics over several batches{found}.",
             why="They couple the samples of a batch, so that the loss depends on how "
             "the batches are cut.",
-            instead="Call model.eval() first; batch norm that tracks no statistics "
-            "needs all data as one batch.",
+            instead="Call model.eval() first, give all data as one batch, or ask for "
+            "it: Landscape(..., batch_statistics=True).",
         )
 
 

@@ -1,42 +1,33 @@
-"""The loss as a function of chosen parameters over chosen data."""
+"""The loss landscape of a model over data, and its curvatures."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from theodolite.averages import WeightedMean, require_samples
-from theodolite.batches import Batch, Batches
+from theodolite.batches import Batches
 from theodolite.errors import ArgumentError, ParameterError
 from theodolite.evaluation import (
-    Evaluation,
     FunctionEvaluation,
     ModelEvaluation,
     require_plain_module,
     unwrapped,
 )
-from theodolite.footing import (
-    require_finite_loss,
-    require_finite_weights,
-    require_firm_footing,
-)
 from theodolite.operators.curvature import Curvature
-from theodolite.parameters import Parameters, Patterns, choose_parameters, layer_of
+from theodolite.operators.predictions import PredictionHessian, output_gradient
+from theodolite.parameters import Patterns, choose_parameters
 from theodolite.products.batch_product import Linearise
-from theodolite.products.diagnosis import gradient_explained
-from theodolite.products.double_backward import gradient_graph, require_graph
-from theodolite.products.memory import (
-    MemorySize,
-    default_memory,
-    memory_guarded,
-    memory_in_bytes,
-)
+from theodolite.products.choice import Choice
+from theodolite.products.double_backward import GradientGraph, gradient_graph
+from theodolite.products.engine import AUTOMATIC, engine_named
+from theodolite.products.fisher import FisherProducts
+from theodolite.products.gauss_newton import gauss_newton_product
+from theodolite.products.loss_curvature import require_predictions
+from theodolite.products.memory import MemorySize, default_memory, memory_in_bytes
 from theodolite.products.product_store import ProductStore
-from theodolite.stillness import held_still
+from theodolite.surface import Surface
 
 
 def require_landscape(land: object) -> None:
@@ -56,7 +47,7 @@ def require_landscape(land: object) -> None:
 
 
 @final
-class Landscape:
+class Landscape(Surface):
     """The average loss of a model over data, as a function of its parameters.
 
     The value is the average over **samples**, however the batches are cut. The model
@@ -83,6 +74,12 @@ class Landscape:
     memory : int or str, optional
         What kept graphs and collated data may hold, like ``"8GiB"``; half of what is
         free by default.
+    seed : int, optional
+        Freeze what the model draws (dropout in training mode): a batch draws the same
+        numbers in every pass. Without it a random loss is refused.
+    batch_statistics : bool
+        Allow batch norm in training mode over several batches. The landscape then
+        depends on how they are cut.
     name : str, optional
         What reports call it; the model's class by default.
 
@@ -109,19 +106,26 @@ class Landscape:
         test: Any = None,
         batch_size: int | None = None,
         memory: MemorySize | None = None,
+        seed: int | None = None,
+        batch_statistics: bool = False,
         name: str | None = None,
     ) -> None:
         require_plain_module(model)
-        self.model: nn.Module | None = unwrapped(model)
-        chosen = choose_parameters(self.model, parameters)
-        self._tensors: list[Tensor] = list(chosen.values())
-        self.parameters = Parameters(list(chosen), self._tensors)
-        self.name = name or type(self.model).__name__
+        inner = unwrapped(model)
+        chosen: dict[str, Tensor] = dict(choose_parameters(inner, parameters))
+        device = next(iter(chosen.values())).device
+        limit = None if memory is None else memory_in_bytes(memory)
+        keep = (default_memory(device) if limit is None else limit) // 2
+        super().__init__(
+            inner,
+            ModelEvaluation(inner, loss, list(chosen), seed),
+            chosen,
+            Batches(data, device, batch_size, keep),
+            limit,
+            batch_statistics,
+        )
+        self.name = name or type(inner).__name__
         self.loss_name = getattr(loss, "__name__", type(loss).__name__)
-        self._evaluate: Evaluation = ModelEvaluation(self.model, loss, list(chosen))
-        self._memory = memory_in_bytes(memory) if memory is not None else None
-        self._batches = Batches(data, self.device, batch_size, self.memory // 2)
-        self._firm: object = None
         self.test: Landscape | None = None
         if test is not None:
             self.test = Landscape(
@@ -131,6 +135,8 @@ class Landscape:
                 parameters=parameters,
                 batch_size=batch_size,
                 memory=memory,
+                seed=seed,
+                batch_statistics=batch_statistics,
                 name=f"{self.name} (test)",
             )
 
@@ -164,120 +170,66 @@ class Landscape:
                 why="A function landscape is measured over one flat float tensor.",
                 instead="Give torch.tensor([1.0, 0.0]), or point.flatten().float().",
             )
+        title = name or getattr(function, "__name__", "function").strip("<>")
+        return cls._of(
+            Surface(
+                None,
+                FunctionEvaluation(function),
+                {"point": point.detach().clone()},
+                Batches((None, None), point.device, None, 0),
+            ),
+            title,
+            title,
+        )
+
+    @classmethod
+    def _of(cls, surface: Surface, name: str, loss_name: str) -> "Landscape":
+        """A landscape around a surface that is made already."""
         land = object.__new__(cls)
-        land.model = None
-        land._tensors = [point.detach().clone()]
-        land.parameters = Parameters(["point"], land._tensors)
-        land.name = name or getattr(function, "__name__", "function").strip("<>")
-        land.loss_name = land.name
-        land._evaluate = FunctionEvaluation(function)
-        land._memory = None
-        land._batches = Batches((None, None), land.device, None, 0)
-        land._firm = None
-        land.test = None
+        vars(land).update(vars(surface))
+        land.name, land.loss_name, land.test = name, loss_name, None
         return land
 
-    @property
-    def size(self) -> int:
-        """Number of chosen parameters, each counted once."""
-        return self.parameters.size
+    def to(self, dtype: torch.dtype) -> "Landscape":
+        """The same landscape in another floating-point type, over a copy of the model.
 
-    @property
-    def layers(self) -> dict[str, slice]:
-        """Layer name to its slice of the flat vector."""
-        return self.parameters.layers
+        What float32 rounds away, for products, losses and gradients alike, float64
+        shows; memory: another model, and twice the data.
 
-    def parameters_of(self, layer: str) -> list[Tensor]:
-        """The model's own parameter tensors that make up one layer."""
-        owned = [layer_of(name) == layer for name in self.parameters.names]
-        return [t for t, own in zip(self._tensors, owned, strict=True) if own]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the flat vectors live."""
-        return self.parameters.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type of the flat vectors."""
-        return self.parameters.dtype
-
-    @property
-    def point(self) -> Float[Tensor, " p"]:
-        """A copy of the current parameters as one flat vector ``(p,)``."""
-        return self.parameters.flatten(tensor.detach() for tensor in self._tensors)
-
-    @property
-    def memory(self) -> int:
-        """Bytes that kept graphs and data may hold."""
-        return default_memory(self.device) if self._memory is None else self._memory
-
-    def loss(self, point: Float[Tensor, " p"] | None = None) -> float:
-        """The average loss over all samples, at a point or where the model is.
-
-        Away from the model the value is returned as it is, NaN and infinity included.
-
-        Raises
-        ------
-        NonFiniteError, RandomLossError, LossError, ModelError
-            When the loss where the model is cannot be measured.
+        Parameters
+        ----------
+        dtype : torch.dtype
+            Of weights, buffers, data and the loss's own tensors.
         """
-        self._require_firm_footing()
-        total, weights = 0.0, 0.0
-        leaves = self._leaves(point)
-        with (
-            self._measuring(leaves),
-            # on, for models that differentiate by their inputs; by weights it is not
-            torch.enable_grad(),
-            closing(iter(self._batches)) as batches,
-        ):
-            for number, batch in enumerate(batches):
-                mean, counted = self._evaluate(leaves, batch)
-                if weight := float(counted):
-                    value = float(mean.detach())
-                    if point is None:
-                        require_finite_loss(value, number)
-                    total += weight * value
-                    weights += weight
-        require_samples(weights)
-        return total / weights
-
-    def gradient(self, point: Float[Tensor, " p"] | None = None) -> Float[Tensor, " p"]:
-        """The gradient of the average loss, ``(p,)``, in loss per parameter unit.
-
-        Raises
-        ------
-        NoGradientError
-            When the loss does not depend on the chosen parameters.
-        NonFiniteError
-            When the loss where the model is, is NaN or infinite.
-        """
-        self._require_firm_footing()
-        average = WeightedMean()
-        leaves = [leaf.requires_grad_() for leaf in self._leaves(point)]
-        with (
-            self._measuring(leaves),
-            gradient_explained(),
-            torch.enable_grad(),
-            closing(iter(self._batches)) as batches,
-        ):
-            for number, batch in enumerate(batches):
-                mean, counted = self._evaluate(leaves, batch)
-                if weight := float(counted):
-                    if point is None:
-                        require_finite_loss(float(mean.detach()), number)
-                    require_graph(mean)
-                    pieces = torch.autograd.grad(mean, leaves, allow_unused=True)
-                    average.add(self.parameters.flatten(pieces), weight)
-        return average.result()
+        evaluate = self._evaluate.in_type(dtype)
+        surface = Surface(
+            getattr(evaluate, "model", None),
+            evaluate,
+            {
+                name: tensor.detach().to(dtype)
+                for name, tensor in zip(
+                    self.parameters.names, self._tensors, strict=True
+                )
+            },
+            self._batches.in_type(dtype),
+            self._memory,
+            self._batch_statistics,
+        )
+        return self._of(surface, self.name, self.loss_name)
 
     def hessian(
         self,
         layers: Patterns | None = None,
         *,
         point: Float[Tensor, " p"] | None = None,
+        products: str = AUTOMATIC,
+        dtype: torch.dtype | None = None,
     ) -> Curvature:
         """The Hessian at a point, as an operator to multiply with.
+
+        The first product checks itself on the first batch, for about three products:
+        it has to be symmetric and, where that can tell, to say what a difference of
+        two gradients says. ``hessian.store.choice`` tells what was found.
 
         Parameters
         ----------
@@ -286,8 +238,122 @@ class Landscape:
         point : Tensor, optional
             Where; the model's current parameters by default. Later changes of the
             chosen parameters do not change the operator.
+        products : str
+            How they are computed. ``"auto"`` and ``"retained-graph"`` keep the
+            gradient's graph where it fits, ``"double-backward"`` keeps nothing; both
+            take torch's fused operations apart where those are wrong or have no
+            second derivative, as ``"primitive-operations"`` always does. ``"traced"``
+            and ``"compiled"`` write the product down once, for long runs (seconds, or
+            up to a minute, before the first). ``"gradient-difference"`` needs first
+            derivatives alone, and measures a smoothed curvature across kinks.
+        dtype : torch.dtype, optional
+            Compute in another type than the model's, on a copy (:meth:`to`).
+
+        Raises
+        ------
+        ArgumentError
+            When ``products`` names no way.
         """
-        return self._curvature("Hessian", gradient_graph, layers, point)
+        if dtype is not None and dtype != self.dtype:
+            wide = self.to(dtype)
+            return wide.hessian(layers, point=point, products=products)
+        return self._curvature("Hessian", gradient_graph, layers, point, products)
+
+    def gauss_newton(
+        self,
+        layers: Patterns | None = None,
+        *,
+        point: Float[Tensor, " p"] | None = None,
+        products: str = AUTOMATIC,
+    ) -> Curvature:
+        """The Gauss–Newton matrix at a point, as an operator to multiply with.
+
+            G = mean of Jᵀ H_L J
+
+        J is the Jacobian of the model's output by the parameters, H_L the Hessian of
+        the mean loss by the output: the Hessian without the curvature of the model
+        itself, H = G + R. No eigenvalue is negative where the loss is convex in the
+        output, as cross-entropy and squared error are; others, like Dice, can make
+        some. One product costs 1.3 to 2 gradients where graphs are kept. For
+        ``nll_loss``, G is that of ``log_softmax`` and ``nll_loss`` together. A penalty
+        that the loss takes of the weights themselves is no part of it.
+
+        Parameters
+        ----------
+        layers : str or sequence of str, optional
+            Only the principal block of these layers (names or fnmatch patterns).
+        point : Tensor, optional
+            Where; the model's current parameters by default.
+        products : str
+            As for :meth:`hessian`, without ``"gradient-difference"``.
+
+        Raises
+        ------
+        ArgumentError
+            For the landscape of a function, which has no outputs.
+        LossError
+            At the first product, when the model computes its loss itself.
+
+        References
+        ----------
+        Schraudolph, "Fast curvature matrix-vector products for second-order gradient
+        descent", 2002, doi:10.1162/08997660260028683.
+        """
+        require_predictions(self._evaluate, "Gauss–Newton matrix")
+        return self._curvature(
+            "Gauss–Newton", gauss_newton_product, layers, point, products
+        )
+
+    def fisher(
+        self,
+        layers: Patterns | None = None,
+        *,
+        seed: int = 0,
+        samples: int = 1,
+        empirical: bool = False,
+        point: Float[Tensor, " p"] | None = None,
+    ) -> Curvature:
+        """The Fisher information at a point, as an operator to multiply with.
+
+            F = mean of g gᵀ,   g = ∇ −log p(y | x)
+
+        Over targets drawn from the model's own distribution, once for all products of
+        the operator; its mean over seeds is the Gauss–Newton matrix. A target is one
+        class (of a sample, a token or a pixel), one binary label, or for squared error
+        one sample's row, normal around the output. With ``empirical`` the true targets
+        are taken: then F is no curvature, and far from a fit it is unlike any. Ignored
+        targets count nothing, weighted ones as if they were there so often. Costs as
+        :meth:`gauss_newton`.
+
+        Parameters
+        ----------
+        layers : str or sequence of str, optional
+            Only the principal block of these layers (names or fnmatch patterns).
+        seed : int
+            Of the drawn targets.
+        samples : int
+            Targets drawn for each output.
+        empirical : bool
+            Whether the true targets are taken.
+        point : Tensor, optional
+            Where; the model's current parameters by default.
+
+        Raises
+        ------
+        ArgumentError
+            For the landscape of a function, or fewer samples than one.
+        LossError
+            At the first product, when no likelihood is found in the loss:
+            cross-entropy, squared error, or binary cross-entropy of logits.
+
+        References
+        ----------
+        Kunstner, Balles and Hennig, "Limitations of the empirical Fisher approximation
+        for natural gradient descent", 2019, arXiv:1905.12558.
+        """
+        require_predictions(self._evaluate, "Fisher information")
+        linearise = FisherProducts(seed, samples, empirical)
+        return self._curvature("Fisher", linearise, layers, point)
 
     def _curvature(
         self,
@@ -295,8 +361,11 @@ class Landscape:
         linearise: Linearise,
         layers: Patterns | None,
         point: Tensor | None,
+        products: str = AUTOMATIC,
     ) -> Curvature:
         """An operator out of a way to multiply one batch."""
+        is_hessian = linearise is gradient_graph
+        choice = Choice(engine_named(products, linearise, is_hessian), is_hessian)
         self._require_firm_footing()
         leaves = [leaf.clone() for leaf in self._leaves(point)]
         whole = self.parameters
@@ -304,59 +373,28 @@ class Landscape:
         for position in chosen:
             leaves[position].requires_grad_()
         store = ProductStore(
-            self._evaluate, leaves, self._batches, self.model, self.memory, linearise
+            self._evaluate, leaves, self._batches, self.model, self.memory, choice
         )
         return Curvature(store, whole, list(chosen), name)
 
-    def each_output(self, use: Callable[[Any, Batch], None]) -> None:
-        """Hand the model's output for every batch to ``use``, without gradients.
+    def prediction_hessian(self) -> PredictionHessian:
+        """The Hessian of the average loss by the model's outputs, as an operator.
 
-        The output of a function landscape is its point.
+        Over all outputs as one flat vector, in the order of the data. A product
+        differentiates through the loss alone; memory is a few times all outputs.
+
+        Raises
+        ------
+        ModelError
+            When the model's output is not one tensor.
         """
-        self._require_firm_footing()
-        leaves = self._leaves(None)
-        with (
-            self._measuring(),
-            torch.enable_grad(),
-            closing(iter(self._batches)) as batches,
-        ):
-            for batch in batches:
-                use(self._evaluate.output(leaves, batch), batch)
-
-    @property
-    def samples(self) -> int:
-        """Samples in all batches; one for a function."""
-        return sum(self.batch_sizes)
-
-    @cached_property
-    def batch_sizes(self) -> list[int]:
-        """Samples in each batch, counted in one pass over the data."""
-        with self._measuring(), closing(iter(self._batches)) as batches:
-            return [batch.samples for batch in batches]
-
-    def _leaves(self, point: Tensor | None) -> list[Tensor]:
-        if point is None:
-            return self.parameters.split(self.point)
-        # a copy, so that not even a forward pass that writes its weights reaches it
-        copy = point.detach().to(dtype=self.dtype, device=self.device, copy=True)
-        return self.parameters.split(copy)
-
-    @contextmanager
-    def _measuring(self, leaves: Sequence[Tensor] = ()) -> Iterator[None]:
-        """Hold the model still at a point, and turn out-of-memory into advice."""
-        at_point = self._evaluate.at(leaves or self._leaves(None))
-        with memory_guarded(self._memory), held_still(self.model), at_point:
-            yield
-
-    def _require_firm_footing(self) -> None:
-        """Check the weights, and once for each mode that there is a loss at all."""
-        modes = [] if self.model is None else [m.training for m in self.model.modules()]
-        leaves = self._leaves(None)
-        require_finite_weights(dict(zip(self.parameters.names, leaves, strict=True)))
-        if self._firm != modes:
-            with self._measuring(leaves):
-                require_firm_footing(self._evaluate, leaves, self._batches, self.model)
-            self._firm = modes
+        found: list[GradientGraph] = []
+        self.each_output(
+            lambda output, batch: found.append(
+                output_gradient(self._evaluate, output, batch)
+            )
+        )
+        return PredictionHessian(found)
 
     def __repr__(self) -> str:
         return (

@@ -1,16 +1,17 @@
 """The Hessian of a landscape, its likes, and their principal blocks."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import final, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.averages import WeightedMean
+from theodolite.operators.averaged import Part, Request, averaged_products
+from theodolite.operators.block import Block
+from theodolite.operators.linear_map import LinearMap
 from theodolite.operators.operator import Operator
-from theodolite.parameters import Parameters, Patterns
-from theodolite.products.batch_product import BatchProduct
+from theodolite.parameters import Parameters, Patterns, as_patterns
 from theodolite.products.product_store import ProductStore
 
 
@@ -52,15 +53,56 @@ class Curvature(Operator):
         )
         self.store, self.name = store, name
 
-    def block(self, layers: Patterns) -> "Curvature":
-        """The principal block of some layers, on what is kept for the whole."""
+    @overload
+    def block(self, rows: Patterns) -> "Curvature": ...
+    @overload
+    def block(self, rows: Patterns, columns: Patterns) -> LinearMap: ...
+
+    def block(self, rows: Patterns, columns: Patterns | None = None) -> LinearMap:
+        """The block of some layers, on what is kept for the whole.
+
+            H[rows, columns]
+
+        Parameters
+        ----------
+        rows : str or sequence of str
+            Layers by name or fnmatch pattern.
+        columns : str or sequence of str, optional
+            The layers it leads from; ``rows`` by default.
+
+        Returns
+        -------
+        Curvature or LinearMap
+            The principal block, symmetric; with ``columns`` a general map ``(m, n)``
+            with ``.T``. A product differentiates through what its layers need alone.
+
+        Raises
+        ------
+        ParameterError
+            When a pattern matches no layer.
+        """
+        chosen, others = self.part(rows), self.part(columns or rows)
+        if chosen.positions == others.positions:
+            return Curvature(self.store, self._whole, chosen.positions, self.name)
+        ends = [", ".join(as_patterns(end)) for end in (rows, columns or rows)]
+        place = f"[{' | '.join(ends)}]"
+        return Block(self.store, chosen, others, self.name + place)
+
+    def part(self, layers: Patterns) -> Part:
+        """The leaves of some layers, by name or fnmatch pattern."""
         positions = [self.positions[here] for here in self.parameters.within(layers)]
-        return Curvature(self.store, self._whole, positions, self.name)
+        return Part(self._whole.at(positions), positions)
+
+    @property
+    def expression(self) -> str:
+        """Its name."""
+        return self.name
 
     @property
     def resolution(self) -> float:
-        """That of the narrowest type among the parameters."""
-        return max(torch.finfo(dtype).eps for dtype in self.parameters.dtypes)
+        """That of the narrowest type, or what the products state of themselves."""
+        narrowest = max(torch.finfo(dtype).eps for dtype in self.parameters.dtypes)
+        return max(narrowest, self.store.error)
 
     @property
     def block_size(self) -> int:
@@ -68,17 +110,5 @@ class Curvature(Operator):
         return 8 if self.store.streamed else 1
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
-        vectors = [self.parameters.split(row) for row in block.T.contiguous()]
-        means = [WeightedMean() for _ in vectors]
-
-        def add(batch: BatchProduct, weight: float) -> None:
-            for vector, mean in zip(vectors, means, strict=True):
-                product = batch.product(vector, self.positions, self.positions)
-                mean.add(self.parameters.flatten(product), weight)
-
-        self.store.visit(add)
-        columns = [mean.result() for mean in means]
-        return columns[0][:, None] if len(columns) == 1 else torch.stack(columns, 1)
-
-    def __repr__(self) -> str:
-        return super().__repr__().replace("Curvature", self.name, 1)
+        whole = Part(self.parameters, self.positions)
+        return averaged_products(self.store, [Request(whole, whole, block)])[0]

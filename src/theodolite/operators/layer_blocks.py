@@ -5,10 +5,9 @@ from typing import final
 
 from torch import Tensor
 
-from theodolite.averages import WeightedMean
+from theodolite.operators.averaged import Request, averaged_products
 from theodolite.operators.curvature import Curvature
 from theodolite.parameters import Parameters
-from theodolite.products.batch_product import BatchProduct
 
 
 @final
@@ -26,28 +25,26 @@ class LayerBlocks:
 
     def __init__(self, hessian: Curvature) -> None:
         self._store = hessian.store
-        self._positions: dict[str, list[int]] = {}
-        self.parameters: dict[str, Parameters] = {}
+        names = hessian.parameters.layers
+        self._parts = {name: hessian.part(escaped(name)) for name in names}
         self.products = 0
-        for layer in hessian.parameters.layers:
-            block = hessian.block(escaped(layer))
-            self._positions[layer] = block.positions
-            self.parameters[layer] = block.parameters
+
+    @property
+    def parameters(self) -> dict[str, Parameters]:
+        """The parameters of each layer."""
+        return {name: part.parameters for name, part in self._parts.items()}
 
     def multiply(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each named layer's block times its vector ``(p_layer,)``."""
-        split = {name: self.parameters[name].split(v) for name, v in vectors.items()}
-        means = {name: WeightedMean() for name in vectors}
-
-        def add(batch: BatchProduct, weight: float) -> None:
-            for name, vector in split.items():
-                own = self._positions[name]
-                product = batch.product(vector, own, own)
-                means[name].add(self.parameters[name].flatten(product), weight)
-
-        self._store.visit(add)
+        requests = [
+            Request(self._parts[name], self._parts[name], vector[:, None])
+            for name, vector in vectors.items()
+        ]
+        products = averaged_products(self._store, requests)
         self.products += len(vectors)
-        return {name: mean.result() for name, mean in means.items()}
+        return {
+            name: product[:, 0] for name, product in zip(vectors, products, strict=True)
+        }
 
 
 def escaped(layer: str) -> str:

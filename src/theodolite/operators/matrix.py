@@ -7,21 +7,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
+from theodolite.operators.linear_map import LinearMap
 from theodolite.operators.operator import Operator
 
 
 @final
 class Matrix(Operator):
-    """A symmetric tensor ``(p, p)``, or any object with ``shape`` and ``@``."""
+    """A symmetric tensor ``(p, p)``, or any object with ``shape`` and ``@``.
 
-    def __init__(self, matrix: Any) -> None:
-        if isinstance(matrix, Tensor) and matrix.dtype != torch.float32:
-            # integers hold no directions, and bfloat16's are too rough for a basis
-            matrix = matrix.double()
-        dtype = matrix.dtype if isinstance(matrix, Tensor) else torch.float64
-        device = matrix.device if isinstance(matrix, Tensor) else torch.device("cpu")
-        super().__init__(matrix.shape[0], dtype, device)
-        self._matrix = matrix
+    Parameters
+    ----------
+    matrix : Any
+        The tensor or object.
+    like : LinearMap, optional
+        Whose type and device the products of an object have; float64 on the CPU by
+        default. A tensor has its own.
+    """
+
+    def __init__(self, matrix: Any, like: LinearMap | None = None) -> None:
+        self._matrix = _widened(matrix)
+        super().__init__(matrix.shape[0], *_kind(self._matrix, like))
 
     @property
     def block_size(self) -> int:
@@ -29,10 +34,55 @@ class Matrix(Operator):
         return 16
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
-        if isinstance(self._matrix, Tensor):
-            return self._matrix @ block
-        product = self._matrix @ _given_to(self._matrix, block)
-        return torch.as_tensor(product).to(block).reshape(block.shape)
+        return _times(self._matrix, block)
+
+
+@final
+class GeneralMatrix(LinearMap):
+    """Any tensor ``(m, n)``, or an object with ``shape``, ``@`` and ``T``."""
+
+    def __init__(self, matrix: Any, like: LinearMap | None = None) -> None:
+        self._matrix = _widened(matrix)
+        rows, columns = matrix.shape
+        super().__init__((rows, columns), *_kind(self._matrix, like))
+
+    @property
+    def expression(self) -> str:
+        """As for symmetric ones."""
+        return "Matrix"
+
+    @property
+    def block_size(self) -> int:
+        """Several: what takes time is reading the matrix."""
+        return 16
+
+    def _multiply(self, block: Float[Tensor, "n k"]) -> Float[Tensor, "m k"]:
+        return _times(self._matrix, block)
+
+    def _multiply_transposed(self, block: Float[Tensor, "m k"]) -> Float[Tensor, "n k"]:
+        return _times(self._matrix.T, block)
+
+
+def _widened(matrix: Any) -> Any:
+    # integers hold no directions, and bfloat16's are too rough for a basis
+    narrow = isinstance(matrix, Tensor) and matrix.dtype != torch.float32
+    return matrix.double() if narrow else matrix
+
+
+def _kind(matrix: Any, like: LinearMap | None) -> tuple[torch.dtype, torch.device]:
+    """The type and device of a matrix's products."""
+    if isinstance(matrix, Tensor):
+        return matrix.dtype, matrix.device
+    if like is not None:
+        return like.dtype, like.device
+    return torch.float64, torch.device("cpu")
+
+
+def _times(matrix: Any, block: Tensor) -> Tensor:
+    if isinstance(matrix, Tensor):
+        return matrix @ block
+    product = matrix @ _given_to(matrix, block)
+    return torch.as_tensor(product).to(block).reshape(-1, block.shape[1])
 
 
 def _given_to(matrix: Any, block: Tensor) -> Any:
@@ -41,16 +91,27 @@ def _given_to(matrix: Any, block: Tensor) -> Any:
     return block.to(matrix.dtype) if is_torch else block.cpu().numpy()
 
 
-def as_operator(matrix: Any) -> Operator:
+def as_operator(matrix: Any, like: LinearMap | None = None) -> Operator:
     """Our own operators as they are; others, and tensors, wrapped.
+
+    Parameters
+    ----------
+    matrix
+        An operator, a symmetric tensor ``(p, p)``, or any object with a shape and
+        ``@``.
+    like : LinearMap, optional
+        Whose type and device the products of an object have.
 
     Raises
     ------
     ArgumentError
-        When it is not square, or has no ``shape`` and ``@``.
+        When it is not square, not symmetric by its making, or has no ``shape`` and
+        ``@``.
     """
     if isinstance(matrix, Operator):
         return matrix
+    if isinstance(matrix, LinearMap):
+        raise _not_symmetric(matrix)
     shape = tuple(getattr(matrix, "shape", ()))
     if getattr(matrix, "dtype", None) in (torch.complex64, torch.complex128):
         raise ArgumentError(
@@ -65,4 +126,14 @@ def as_operator(matrix: Any) -> Operator:
             instead="Give land.hessian(), a tensor (p, p), or an object with a shape "
             "(p, p) and @.",
         )
-    return Matrix(matrix)
+    return Matrix(matrix, like)
+
+
+def _not_symmetric(given: LinearMap) -> ArgumentError:
+    return ArgumentError(
+        found=f"{given!r}.",
+        why="Spectra are those of symmetric operators, and this one is not symmetric "
+        "by its making.",
+        instead="Use S @ A @ S for S @ A, B.T @ B for the singular values of B, "
+        "(A + A.T) / 2 for the symmetric part, or A.dense() with torch.linalg.",
+    )

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.operators.operator import Operator
+from theodolite.operators.transposed import in_parentheses
 from theodolite.operators.wrapped import Wrapped
 
 
@@ -24,6 +25,16 @@ class Scaled(Wrapped):
     def __init__(self, inner: Operator, scale: Float[Tensor, " p"]) -> None:
         super().__init__(inner)
         self._scale = scale.to(inner.device, inner.dtype)[:, None]
+
+    @property
+    def compound(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def expression(self) -> str:
+        """The product, written out."""
+        return f"S @ {in_parentheses(self._inner)} @ S"
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
         return self._scale * (self._inner @ (self._scale * block))

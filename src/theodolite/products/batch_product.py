@@ -20,10 +20,16 @@ class BatchProduct(ABC):
     runs_python : bool
         Whether a product may call Python code of the model, which could draw random
         numbers or write buffers.
+    error : float
+        The relative error that products state of themselves, beside rounding.
+    nodes : int
+        Of the graph that a product goes through; zero where there is none.
     """
 
     weight: Weight
     runs_python: bool = True
+    error: float = 0.0
+    nodes: int = 0
 
     @abstractmethod
     def inspect(self, hooked: bool) -> None:

@@ -18,10 +18,13 @@ from theodolite.stillness import held_still
 
 # what autograd says, and what helps
 _REMEDIES = {
+    "selective activation checkpoint": "Call torch.utils.checkpoint.checkpoint(..., "
+    "use_reentrant=False) without context_fn.",
+    "modified by an inplace operation": "Write that operation out of place (x = x + 1 "
+    "in place of x += 1): its input is needed by the backward pass.",
     "checkpoint": "Call torch.utils.checkpoint.checkpoint(..., use_reentrant=False).",
     "once_differentiable": "Remove @once_differentiable and write the backward with "
     "differentiable operations, or leave the layer's parameters out (parameters=...).",
-    "_embedding_bag": "Use nn.Embedding followed by .sum(1) or .mean(1).",
     "aot_autograd": "Give the module that was compiled, not the compiled one.",
 }
 _REMEDY = (

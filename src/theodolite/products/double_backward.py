@@ -45,6 +45,7 @@ class GradientGraph(BatchProduct):
         """See whether the graph is whole, and whether it calls Python."""
         nodes = list(nodes_behind(g for g in self.gradients if g is not None))
         require_whole_graph(nodes)
+        self.nodes = len(nodes)
         self.runs_python = hooked or any(map(_is_python, nodes))
 
     def product(

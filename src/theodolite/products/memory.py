@@ -9,6 +9,7 @@ from typing import Any, final
 import psutil
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -102,7 +103,7 @@ class RetainedBytes(TorchDispatchMode):
         self.hooked = self.hooked or _hooks_are_on()
         result = func(*args, **(kwargs or {}))
         for tensor in result if isinstance(result, (tuple, list)) else (result,):
-            if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
+            if _holds_memory(tensor):
                 storage = tensor.untyped_storage()
                 reference = StorageWeakRef(storage)
                 self._storages[reference.cdata] = (reference, storage.nbytes())
@@ -117,8 +118,18 @@ class RetainedBytes(TorchDispatchMode):
         )
 
 
+def _holds_memory(tensor: Any) -> bool:
+    """Whether it is a dense tensor with values, not a tracer's stand-in."""
+    return (
+        isinstance(tensor, Tensor)
+        and tensor.layout == torch.strided
+        and not isinstance(tensor, FakeTensor)
+    )
+
+
 def _hooks_are_on() -> bool:
-    return torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+    autograd: Any = vars(torch._C)["_autograd"]
+    return autograd._top_saved_tensors_default_hooks(True) is not None
 
 
 @contextmanager

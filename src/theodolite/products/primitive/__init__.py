@@ -1,0 +1,1 @@
+"""Torch's fused operations, written in primitive ones."""

@@ -1,0 +1,238 @@
+"""The loss as a function of chosen parameters over chosen data, and its gradient."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from theodolite.averages import WeightedMean, require_samples
+from theodolite.batches import Batch, Batches
+from theodolite.evaluation import Evaluation
+from theodolite.footing import (
+    require_finite_loss,
+    require_finite_weights,
+    require_firm_footing,
+)
+from theodolite.parameters import Parameters, Patterns, layer_of
+from theodolite.products.diagnosis import gradient_explained
+from theodolite.products.double_backward import require_graph
+from theodolite.products.memory import default_memory, memory_guarded
+from theodolite.stillness import held_still
+
+
+class Surface:
+    """Value and gradient of a loss, wherever its parameters are put.
+
+    Parameters
+    ----------
+    model : Module or None
+        What is held still meanwhile.
+    evaluate : Evaluation
+        Mean loss and weight of a batch.
+    tensors : dict
+        The chosen parameters by name, in the flat vector's order.
+    batches : Batches
+        The data.
+    memory : int or None
+        Bytes that kept graphs and data may hold; half of what is free by default.
+    batch_statistics : bool
+        Whether batch norm may couple the samples of each of several batches.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | None,
+        evaluate: Evaluation,
+        tensors: dict[str, Tensor],
+        batches: Batches,
+        memory: int | None = None,
+        batch_statistics: bool = False,
+    ) -> None:
+        self.model = model
+        self._tensors = list(tensors.values())
+        self.parameters = Parameters(list(tensors), self._tensors)
+        self._evaluate, self._batches = evaluate, batches
+        self._memory, self._batch_statistics = memory, batch_statistics
+        self._firm: object = None
+
+    @property
+    def size(self) -> int:
+        """Number of chosen parameters, each counted once."""
+        return self.parameters.size
+
+    @property
+    def layers(self) -> dict[str, slice]:
+        """Layer name to its slice of the flat vector."""
+        return self.parameters.layers
+
+    def parameters_of(self, layer: str) -> list[Tensor]:
+        """The model's own parameter tensors that make up one layer."""
+        owned = [layer_of(name) == layer for name in self.parameters.names]
+        return [t for t, own in zip(self._tensors, owned, strict=True) if own]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the flat vectors live."""
+        return self.parameters.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the flat vectors."""
+        return self.parameters.dtype
+
+    @property
+    def point(self) -> Float[Tensor, " p"]:
+        """A copy of the current parameters as one flat vector ``(p,)``."""
+        return self.parameters.flatten(tensor.detach() for tensor in self._tensors)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that kept graphs and data may hold."""
+        return default_memory(self.device) if self._memory is None else self._memory
+
+    def loss(self, point: Float[Tensor, " p"] | None = None) -> float:
+        """The average loss over all samples, at a point or where the model is.
+
+        Away from the model the value is returned as it is, NaN and infinity included.
+
+        Raises
+        ------
+        NonFiniteError, RandomLossError, LossError, ModelError
+            When the loss where the model is cannot be measured.
+        """
+        self._require_firm_footing()
+        total, weights = 0.0, 0.0
+        leaves = self._leaves(point)
+        with (
+            self._measuring(leaves),
+            # on, for models that differentiate by their inputs; by weights it is not
+            torch.enable_grad(),
+            closing(iter(self._batches)) as batches,
+        ):
+            for number, batch in enumerate(batches):
+                mean, counted = self._evaluate(leaves, batch)
+                if weight := float(counted):
+                    value = float(mean.detach())
+                    if point is None:
+                        require_finite_loss(value, number)
+                    total += weight * value
+                    weights += weight
+        require_samples(weights)
+        return total / weights
+
+    def gradient(self, point: Float[Tensor, " p"] | None = None) -> Float[Tensor, " p"]:
+        """The gradient of the average loss, ``(p,)``, in loss per parameter unit.
+
+        Raises
+        ------
+        NoGradientError
+            When the loss does not depend on the chosen parameters.
+        NonFiniteError
+            When the loss where the model is, is NaN or infinite.
+        """
+        self._require_firm_footing()
+        average = WeightedMean()
+        leaves = [leaf.requires_grad_() for leaf in self._leaves(point)]
+        with (
+            self._measuring(leaves),
+            gradient_explained(),
+            torch.enable_grad(),
+            closing(iter(self._batches)) as batches,
+        ):
+            for number, batch in enumerate(batches):
+                mean, counted = self._evaluate(leaves, batch)
+                if weight := float(counted):
+                    if point is None:
+                        require_finite_loss(float(mean.detach()), number)
+                    require_graph(mean)
+                    pieces = torch.autograd.grad(mean, leaves, allow_unused=True)
+                    average.add(self.parameters.flatten(pieces), weight)
+        return average.result()
+
+    def each_output(self, use: Callable[[Any, Batch], None]) -> None:
+        """Hand the model's output for every batch to ``use``, without gradients.
+
+        The output of a function landscape is its point.
+        """
+        self._require_firm_footing()
+        leaves = self._leaves(None)
+        with (
+            self._measuring(),
+            torch.enable_grad(),
+            closing(iter(self._batches)) as batches,
+        ):
+            for batch in batches:
+                use(self._evaluate.output(leaves, batch), batch)
+
+    def each_batch(
+        self,
+        use: Callable[[Evaluation, list[Tensor], Batch], None],
+        layers: Patterns | None = None,
+    ) -> None:
+        """Hand every batch to ``use``, with leaves in the place of the parameters.
+
+        Those of ``layers`` (all by default) require their gradients.
+        """
+        self._require_firm_footing()
+        leaves = self._leaves(None)
+        every = range(len(leaves))
+        for position in every if layers is None else self.parameters.within(layers):
+            leaves[position].requires_grad_()
+        with (
+            self._measuring(leaves),
+            gradient_explained(),
+            torch.enable_grad(),
+            closing(iter(self._batches)) as batches,
+        ):
+            for batch in batches:
+                use(self._evaluate, leaves, batch)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """How a batch is evaluated at given parameters."""
+        return self._evaluate
+
+    @property
+    def samples(self) -> int:
+        """Samples in all batches; one for a function."""
+        return sum(self.batch_sizes)
+
+    @cached_property
+    def batch_sizes(self) -> list[int]:
+        """Samples in each batch, counted in one pass over the data."""
+        with self._measuring(), closing(iter(self._batches)) as batches:
+            return [batch.samples for batch in batches]
+
+    def _leaves(self, point: Tensor | None) -> list[Tensor]:
+        if point is None:
+            return self.parameters.split(self.point)
+        # a copy, so that not even a forward pass that writes its weights reaches it
+        copy = point.detach().to(dtype=self.dtype, device=self.device, copy=True)
+        return self.parameters.split(copy)
+
+    @contextmanager
+    def _measuring(self, leaves: Sequence[Tensor] = ()) -> Iterator[None]:
+        """Hold the model still at a point, and turn out-of-memory into advice."""
+        at_point = self._evaluate.at(leaves or self._leaves(None))
+        with memory_guarded(self._memory), held_still(self.model), at_point:
+            yield
+
+    def _require_firm_footing(self) -> None:
+        """Check the weights, and once for each mode that there is a loss at all."""
+        modes = [] if self.model is None else [m.training for m in self.model.modules()]
+        leaves = self._leaves(None)
+        require_finite_weights(dict(zip(self.parameters.names, leaves, strict=True)))
+        if self._firm != modes:
+            with self._measuring(leaves):
+                require_firm_footing(
+                    self._evaluate,
+                    leaves,
+                    self._batches,
+                    self.model,
+                    self._batch_statistics,
+                )
+            self._firm = modes
