@@ -97,7 +97,7 @@ def test_compiled_products_equal_the_others() -> None:
     hessian = land.hessian(products="compiled")
     vectors = normal(land.size, 9, dtype=F64)
     assert relative(hessian @ vectors, land.hessian() @ vectors) <= 1e-12
-    assert hessian.store.engine == "compiled"
+    assert hessian.engine == "compiled"
 
 
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are() -> None:
@@ -124,9 +124,9 @@ def batch(dtype: torch.dtype = F32) -> tuple[Tensor, Tensor]:
 class TestTheCheck:
     def test_a_right_product_passes_with_its_numbers(self) -> None:
         hessian = PROBLEMS["mlp"](F64).landscape().hessian()
-        assert hessian.store.choice.check is None
+        assert hessian.check is None
         hessian @ torch.ones(hessian.shape[0])
-        check = hessian.store.choice.check
+        check = hessian.check
         assert check is not None
         assert check.right
         assert check.asymmetry is not None
@@ -151,7 +151,7 @@ class TestTheCheck:
         hessian = td.Landscape(model, nn.CrossEntropyLoss(), batch()).hessian()
         dense = hessian.dense()
         assert relative(dense, dense.T) <= 1e-6
-        assert hessian.store.engine == "retained graph, primitive operations"
+        assert hessian.engine == "retained graph, primitive operations"
         first, second = hessian.store.choice.checks
         assert not first.right
         assert second.right
@@ -166,7 +166,7 @@ class TestTheCheck:
         land = PROBLEMS["cnn with batch norm"](F32).landscape()
         hessian = land.hessian()
         hessian @ torch.ones(land.size)
-        check = hessian.store.choice.check
+        check = hessian.check
         assert check is not None
         assert check.difference is None
         assert "across kinks (relu)" in str(check)
@@ -218,7 +218,7 @@ def test_certain_classifiers_keep_their_digits_in_float32() -> None:
     assert relative(torchs, wanted) <= 1e-9
     hessian = certain(F32).hessian()
     assert relative(hessian @ vector, wanted) <= 1e-5
-    assert "primitive" in hessian.store.engine
+    assert "primitive" in hessian.engine
     plain, primitive = hessian.store.choice.checks
     assert plain.noise > 100 * primitive.noise
 
@@ -228,7 +228,7 @@ class TestGradientDifference:
         land = PROBLEMS["cnn with batch norm"](F32).landscape()
         hessian = land.hessian(products="gradient-difference")
         hessian @ torch.ones(land.size)
-        assert "smoothed across kinks (relu)" in hessian.store.engine
+        assert "smoothed across kinks (relu)" in hessian.engine
 
     def test_it_knows_its_error_where_the_loss_is_smooth(self) -> None:
         case = PROBLEMS["mlp"](F32)
@@ -291,7 +291,7 @@ class TestHastening:
         tried = hessian.store.hastening
         assert tried is not None
         assert relative(second, first) <= 1e-12
-        assert tried.adopted == hessian.store.engine.endswith("compiled")
+        assert tried.adopted == hessian.engine.endswith("compiled")
         hessian @ vector
         assert hessian.store.hastening is tried
 

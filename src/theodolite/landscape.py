@@ -229,7 +229,7 @@ class Landscape(Surface):
 
         The first product checks itself on the first batch, for about three products:
         it has to be symmetric and, where that can tell, to say what a difference of
-        two gradients says. ``hessian.store.choice`` tells what was found.
+        two gradients says. ``hessian.check`` tells what was found.
 
         Parameters
         ----------

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import accumulate
 from math import prod
 from typing import final
@@ -35,7 +36,7 @@ class Parameters:
         self.sizes = tuple(prod(shape) for shape in self.shapes)
         self.size = sum(self.sizes)
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         """The type of flat vectors: the widest of the tensors', float32 at least."""
         widest = torch.float32
@@ -47,6 +48,11 @@ class Parameters:
     def device(self) -> torch.device:
         """Where flat vectors live: beside the first tensor."""
         return self.devices[0]
+
+    @cached_property
+    def _alike(self) -> bool:
+        """Whether all tensors have the flat vector's type and device."""
+        return {*self.dtypes} == {self.dtype} and {*self.devices} == {self.device}
 
     @property
     def slices(self) -> tuple[slice, ...]:
@@ -71,9 +77,11 @@ class Parameters:
         pieces = [
             torch.zeros(size, dtype=self.dtype, device=self.device)
             if tensor is None
-            else _dense(tensor).reshape(-1).to(device=self.device, dtype=self.dtype)
+            else _dense(tensor).reshape(-1)
             for size, tensor in zip(self.sizes, tensors, strict=True)
         ]
+        if not self._alike:
+            pieces = [piece.to(self.device, self.dtype) for piece in pieces]
         return torch.cat(pieces)
 
     def split(self, flat: Float[Tensor, " p"]) -> list[Tensor]:
@@ -84,12 +92,21 @@ class Parameters:
                 why=f"These parameters have {self.size} entries.",
                 instead=f"Give a flat tensor of shape ({self.size},).",
             )
-        pieces = flat.split(list(self.sizes))
-        places = zip(pieces, self.shapes, self.dtypes, self.devices, strict=True)
-        return [
-            piece.view(shape).to(device=device, dtype=dtype)
-            for piece, shape, dtype, device in places
+        return [piece[0] for piece in self.split_several(flat[None])]
+
+    def split_several(self, rows: Float[Tensor, "k p"]) -> list[Tensor]:
+        """The same out of several flat vectors, stacked in front of the shapes."""
+        front = rows.shape[:1]
+        pieces = [
+            piece.reshape(front + shape)
+            for piece, shape in zip(
+                rows.split_with_sizes(self.sizes, 1), self.shapes, strict=True
+            )
         ]
+        if self._alike:
+            return pieces
+        places = zip(pieces, self.devices, self.dtypes, strict=True)
+        return [piece.to(device, dtype) for piece, device, dtype in places]
 
     def within(self, layers: Patterns) -> list[int]:
         """Positions of the tensors whose layer matches a pattern.

@@ -71,18 +71,7 @@ def _add(
 
 def _stacked(request: Request) -> list[Tensor]:
     """The vectors in the leaves' shapes and types, stacked in front."""
-    parameters, rows = request.columns.parameters, request.block.T.contiguous()
-    pieces = rows.split(list(parameters.sizes), dim=1)
-    return [
-        piece.reshape(len(rows), *shape).to(device=device, dtype=dtype)
-        for piece, shape, dtype, device in zip(
-            pieces,
-            parameters.shapes,
-            parameters.dtypes,
-            parameters.devices,
-            strict=True,
-        )
-    ]
+    return request.columns.parameters.split_several(request.block.T.contiguous())
 
 
 def _multiplied(

@@ -12,6 +12,7 @@ from theodolite.operators.block import Block
 from theodolite.operators.linear_map import LinearMap
 from theodolite.operators.operator import Operator
 from theodolite.parameters import Parameters, Patterns, as_patterns
+from theodolite.products.check import Check
 from theodolite.products.product_store import ProductStore
 
 
@@ -92,6 +93,16 @@ class Curvature(Operator):
         """The leaves of some layers, by name or fnmatch pattern."""
         positions = [self.positions[here] for here in self.parameters.within(layers)]
         return Part(self._whole.at(positions), positions)
+
+    @property
+    def engine(self) -> str:
+        """How products are computed, by its field name."""
+        return self.store.engine
+
+    @property
+    def check(self) -> Check | None:
+        """What the first product was found to be; ``None`` before it."""
+        return self.store.choice.check
 
     @property
     def expression(self) -> str:

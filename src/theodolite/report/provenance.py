@@ -72,6 +72,7 @@ def _landscape(landscape: Value) -> list[tuple[str, str]]:
             "Asymmetry of products",
             amount(landscape.get("products", {}).get("symmetry")),
         ),
+        ("Check of the first", str(landscape.get("products", {}).get("check") or "")),
     ]
 
 

@@ -91,6 +91,7 @@ def products_record(evidence: Evidence) -> dict[str, Any]:
         "seconds_per_product": evidence.seconds_per_product,
         "seconds_per_gradient": evidence.seconds_per_gradient,
         "symmetry": evidence.asymmetry,
+        "check": None if (check := evidence.hessian.check) is None else str(check),
     }
 
 
