@@ -133,3 +133,11 @@ def test_the_nearest_name_comes_first() -> None:
         "'conv1.weight'"
     )
     assert nearest_names("zzz", []) == "none"
+
+
+def test_inference_mode_is_named() -> None:
+    with (
+        torch.inference_mode(),
+        pytest.raises(errors.NoGradientError, match="inference_mode"),
+    ):
+        td.speed_limit(td.Landscape(mlp(), CE, PAIR))

@@ -1,5 +1,7 @@
 """The landscape of a model and of a function: values, gradients, its own names."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -131,7 +133,7 @@ def test_parameters_of_a_layer_are_the_models_own() -> None:
 @pytest.mark.parametrize(
     "wrap", [torch.compile, nn.DataParallel], ids=["compile", "DataParallel"]
 )
-def test_a_wrapped_model_is_the_model_inside(wrap: object) -> None:
+def test_a_wrapped_model_is_the_model_inside(wrap: Any) -> None:
     model = MLP(4, 5, 3)
     data = (torch.zeros(2, 4), labels(3, 2))
     land = td.Landscape(wrap(model), nn.CrossEntropyLoss(), data)
@@ -162,3 +164,27 @@ def test_samples_are_counted_in_every_batch() -> None:
     land = PROBLEMS["scaled dot product"](F64).landscape()
     assert land.batch_sizes == [32, 32, 32, 4]
     assert land.samples == 100
+
+
+class Force(nn.Module):
+    """The gradient of an attention's energy by its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(2, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            q = self.embed(x)
+            energy = nn.functional.scaled_dot_product_attention(q, q, q).square().sum()
+            return torch.autograd.grad(energy, x, create_graph=True)[0]
+
+
+def test_the_gradient_of_a_model_that_differentiates_attention_is_right() -> None:
+    model, x = Force().double(), normal(3, 4, 2, dtype=torch.float64)
+    land = td.Landscape(model, nn.MSELoss(), (x, torch.zeros_like(x)))
+    vector = normal(land.size, dtype=torch.float64)
+    step = 1e-6 * vector
+    rise = land.loss(land.point + step) - land.loss(land.point - step)
+    assert float(land.gradient() @ vector) == pytest.approx(rise / 2e-6, rel=1e-6)

@@ -254,7 +254,7 @@ class Landscape(Surface):
         ArgumentError
             When ``products`` names no way.
         """
-        if dtype is not None and dtype != self.dtype:
+        if dtype is not None and {dtype} != {*self.parameters.dtypes}:
             wide = self.to(dtype)
             return wide.hessian(layers, point=point, products=products)
         return self._curvature("Hessian", gradient_graph, layers, point, products)

@@ -1,7 +1,12 @@
 """The loss as a function of chosen parameters over chosen data, and its gradient."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    closing,
+    contextmanager,
+    nullcontext,
+)
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +16,7 @@ from torch import Tensor, nn
 
 from theodolite.averages import WeightedMean, require_samples
 from theodolite.batches import Batch, Batches
+from theodolite.errors import NoGradientError
 from theodolite.evaluation import Evaluation
 from theodolite.footing import (
     require_finite_loss,
@@ -19,6 +25,7 @@ from theodolite.footing import (
 )
 from theodolite.parameters import Parameters, Patterns, layer_of
 from theodolite.products.diagnosis import gradient_explained
+from theodolite.products.differentiable_twice import differentiable_twice
 from theodolite.products.double_backward import require_graph
 from theodolite.products.memory import default_memory, memory_guarded
 from theodolite.stillness import held_still
@@ -135,11 +142,21 @@ class Surface:
             When the loss where the model is, is NaN or infinite.
         """
         self._require_firm_footing()
+        try:
+            return self._gradient(point, nullcontext())
+        except NoGradientError:
+            # a model that differentiates by its inputs differentiates attention twice
+            return self._gradient(point, differentiable_twice(self.model))
+
+    def _gradient(
+        self, point: Tensor | None, kernels: AbstractContextManager[Any]
+    ) -> Float[Tensor, " p"]:
         average = WeightedMean()
         leaves = [leaf.requires_grad_() for leaf in self._leaves(point)]
         with (
             self._measuring(leaves),
             gradient_explained(),
+            kernels,
             torch.enable_grad(),
             closing(iter(self._batches)) as batches,
         ):

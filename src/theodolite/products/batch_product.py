@@ -24,12 +24,16 @@ class BatchProduct(ABC):
         The relative error that products state of themselves, beside rounding.
     nodes : int
         Of the graph that a product goes through; zero where there is none.
+    rounding : float
+        That of the narrowest type that a product computes in, which a model may choose
+        itself; zero where it is not known.
     """
 
     weight: Weight
     runs_python: bool = True
     error: float = 0.0
     nodes: int = 0
+    rounding: float = 0.0
 
     @abstractmethod
     def inspect(self, hooked: bool) -> None:

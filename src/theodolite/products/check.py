@@ -170,7 +170,7 @@ class Examination:
         """How far rounding moves the product of a vector.
 
         In float64 where the model can be measured so, if it is right there; else by
-        moving every weight by its rounding.
+        moving every weight by the rounding of the narrowest type in the product.
         """
         wide = self._wide()
         if wide is None:
@@ -191,8 +191,9 @@ class Examination:
 
     def _jittered(self) -> list[Tensor]:
         moved = [leaf.detach() for leaf in self._leaves]
+        rounding = max(torch.finfo(self._dtype).eps, self._product.rounding)
         for k, sign in zip(self._positions, self._random(2), strict=True):
-            moved[k] = moved[k] * (1 + torch.finfo(self._dtype).eps * sign.sign())
+            moved[k] = moved[k] * (1 + rounding * sign.sign())
             moved[k].requires_grad_()
         return moved
 

@@ -18,6 +18,8 @@ from theodolite.errors import NoGradientError
 from theodolite.evaluation import Evaluation
 from theodolite.products.batch_product import BatchProduct
 
+_REENTRANT = "CheckpointFunctionBackward"
+
 
 @final
 class GradientGraph(BatchProduct):
@@ -45,7 +47,7 @@ class GradientGraph(BatchProduct):
         """See whether the graph is whole, and whether it calls Python."""
         nodes = list(nodes_behind(g for g in self.gradients if g is not None))
         require_whole_graph(nodes)
-        self.nodes = len(nodes)
+        self.nodes, self.rounding = len(nodes), rounding_behind(nodes)
         self.runs_python = hooked or any(map(_is_python, nodes))
 
     def product(
@@ -112,6 +114,12 @@ def nodes_behind(tensors: Iterable[Tensor]) -> Iterator[Any]:
         ahead.extend(found)
 
 
+def rounding_behind(nodes: Iterable[Any]) -> float:
+    """That of the narrowest floating-point type that a graph's nodes work in."""
+    types = {m.dtype for node in nodes for m in getattr(node, "_input_metadata", ())}
+    return max((torch.finfo(d).eps for d in types if d.is_floating_point), default=0.0)
+
+
 def _is_python(node: Any) -> bool:
     return isinstance(node, torch.autograd.function.BackwardCFunction)
 
@@ -123,7 +131,19 @@ def require_graph(loss: Tensor) -> None:
     ------
     NoGradientError
         When the loss has no gradient by any chosen parameter.
+    RuntimeError
+        When a reentrant checkpoint keeps its parameters out of the graph.
     """
+    if torch.is_inference_mode_enabled():
+        raise NoGradientError(
+            found="The call is inside torch.inference_mode().",
+            why="Nothing can be differentiated there.",
+            instead="Leave it, or use torch.no_grad(), which does not hinder.",
+        )
+    if any(type(node).__name__ == _REENTRANT for node in nodes_behind([loss])):
+        # autograd.grad passes its parameters by, and says nothing
+        message = "a checkpoint with use_reentrant=True is incompatible with .grad()."
+        raise RuntimeError(message)
     if not loss.requires_grad:
         raise NoGradientError(
             found="The loss has no gradient.",

@@ -13,7 +13,11 @@ from torch import Tensor
 
 from theodolite.averages import Weight
 from theodolite.products.batch_product import BatchProduct
-from theodolite.products.double_backward import nodes_behind, require_whole_graph
+from theodolite.products.double_backward import (
+    nodes_behind,
+    require_whole_graph,
+    rounding_behind,
+)
 
 
 @runtime_checkable
@@ -74,6 +78,7 @@ class PulledBack(BatchProduct):
         known = [part for part in self._functional if part is not None]
         nodes = list(nodes_behind([*known, *self.outputs, *self.matrix.graph()]))
         require_whole_graph(nodes)
+        self.rounding = rounding_behind(nodes)
         python = torch.autograd.function.BackwardCFunction
         self.runs_python = hooked or any(isinstance(node, python) for node in nodes)
 

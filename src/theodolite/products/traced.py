@@ -173,6 +173,8 @@ class TracedProduct(BatchProduct):
     def __init__(self, shared: _Shared, kept: list[Tensor], weight: Weight) -> None:
         self._shared, self._values, self.weight = shared, kept, weight
         self._shapes = tuple(tensor.shape for tensor in kept)
+        types = {tensor.dtype for tensor in kept if tensor.is_floating_point()}
+        self.rounding = max((torch.finfo(dtype).eps for dtype in types), default=0.0)
 
     def inspect(self, hooked: bool) -> None:
         """Nothing to see: no code of the model is left in a program."""

@@ -1,6 +1,5 @@
 """The curvature along every single parameter, by random probes."""
 
-import time
 from typing import Any, final
 
 import torch
@@ -69,22 +68,13 @@ def diagonal(
     Bekas, Kokiopoulou and Saad, "An estimator for the diagonal of a matrix", Appl.
     Numer. Math. 57 (2007), doi:10.1016/j.apnum.2007.01.003.
     """
-    began = time.perf_counter()
     require_tolerances(rtol, atol, "rtol=0.1")
     matrix = as_operator(operator)
     probes = Probes(matrix, seed, deflate)
     tally = _Diagonals(known_diagonal(matrix, deflate), rtol, atol)
     ended = probes.run(tally, as_budget(budget, 1000))
     value, error = tally.estimate()
-    return Estimate(
-        value=value,
-        error=error,
-        probes=0 if tally.exact else tally.count,
-        products=probes.products,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=ended,
-    )
+    return probes.estimate(tally, value, error, ended)
 
 
 def known_diagonal(matrix: Operator, deflate: EigenPairs | None) -> Float[Tensor, " p"]:

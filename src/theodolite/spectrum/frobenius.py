@@ -1,6 +1,5 @@
 """The root of the sum of squares of all entries, by random probes."""
 
-import time
 from typing import Any, final
 
 import torch
@@ -61,7 +60,6 @@ def frobenius_norm(
     estimating the trace of an implicit symmetric positive semi-definite matrix",
     J. ACM 58 (2011), doi:10.1145/1944345.1944349.
     """
-    began = time.perf_counter()
     require_tolerances(rtol, atol, "rtol=0.05")
     matrix = as_operator(operator)
     probes = Probes(matrix, seed, deflate)
@@ -72,15 +70,7 @@ def frobenius_norm(
     tally = _Squares(known, rtol, atol)
     ended = probes.run(tally, as_budget(budget, 1000))
     value, error = tally.estimate()
-    return Estimate(
-        value=value,
-        error=error,
-        probes=0 if tally.exact else tally.count,
-        products=probes.products,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=ended,
-    )
+    return probes.estimate(tally, value, error, ended)
 
 
 @final

@@ -1,5 +1,6 @@
 """Products with random signs, until a standard error is small enough."""
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import ceil
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from theodolite.budget import Budget
 from theodolite.errors import ArgumentError
+from theodolite.estimate import Estimate, Value
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
 from theodolite.spectrum.eigenpairs import EigenPairs
@@ -103,6 +105,7 @@ class Probes:
 
     def __init__(self, matrix: Operator, seed: int, deflate: EigenPairs | None) -> None:
         self.matrix, self._before = matrix, matrix.products
+        self._began, self._seed = time.perf_counter(), seed
         self._generator = torch.Generator().manual_seed(seed)
         self._rows = None if deflate is None else deflate.vectors.T.contiguous()
 
@@ -125,6 +128,20 @@ class Probes:
                 return _ended_early(tally)
             room = budget.room(self.products)
             tally.add(self._drawn(int(min(self.matrix.block_size, needed, room))))
+
+    def estimate(
+        self, tally: Tally, value: Value, error: Value, ended: Outcome
+    ) -> Estimate[Value]:
+        """What was found, with what it has cost."""
+        return Estimate(
+            value=value,
+            error=error,
+            probes=0 if tally.exact else tally.count,
+            products=self.products,
+            seconds=time.perf_counter() - self._began,
+            seed=self._seed,
+            outcome=ended,
+        )
 
     def _drawn(self, count: int) -> Probe:
         like = torch.empty(0, dtype=self.matrix.dtype, device=self.matrix.device)

@@ -1,6 +1,5 @@
 """The sum of all eigenvalues, by random probes."""
 
-import time
 from typing import Any, final
 
 import torch
@@ -61,22 +60,13 @@ def trace(
     doi:10.1080/03610919008812866. Deflation: Gambhir, Stathopoulos and Orginos,
     SIAM J. Sci. Comput. 39 (2017), arXiv:1603.05988.
     """
-    began = time.perf_counter()
     require_tolerances(rtol, atol, "rtol=0.02")
     probes = Probes(as_operator(operator), seed, deflate)
     inside = 0.0 if deflate is None else float(deflate.values.sum())
     tally = _Traces(inside, rtol, atol)
     ended = probes.run(tally, as_budget(budget, 1000))
     value, error = tally.estimate()
-    return Estimate(
-        value=value,
-        error=error,
-        probes=0 if tally.exact else tally.count,
-        products=probes.products,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=ended,
-    )
+    return probes.estimate(tally, value, error, ended)
 
 
 @final

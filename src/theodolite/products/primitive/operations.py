@@ -75,8 +75,9 @@ _DOORS = {
     "has_torch_function_variadic",
 }
 
-# a tensor's other methods end in a call of themselves, to be handled once more
-_COMPOSITES = {"torch.nn.functional", "torch.functional"}
+# a tensor's other methods end in a call of themselves, to be handled once more;
+# torch.autograd, as checkpointed parts run forward again inside a derivative
+_COMPOSITES = {"torch.nn.functional", "torch.functional", "torch.autograd"}
 
 
 @final
