@@ -100,6 +100,18 @@ def test_compiled_products_equal_the_others() -> None:
     assert hessian.engine == "compiled"
 
 
+def test_a_compiler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch._inductor
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("no C++ compiler")  # noqa: EM101, TRY003
+
+    monkeypatch.setattr(torch._inductor, "compile", fail)
+    hessian = PROBLEMS["mlp"](F64).landscape().hessian(products="compiled")
+    with pytest.raises(ProductError, match=r"no C\+\+ compiler.*\n.*traced"):
+        hessian @ torch.ones(hessian.shape[0])
+
+
 def test_an_engine_that_is_not_there_is_refused_with_those_that_are() -> None:
     land = PROBLEMS["mlp"](F64).landscape()
     with pytest.raises(ArgumentError, match=r"'retrained'.*\n.*'retained-graph'"):

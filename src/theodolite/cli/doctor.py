@@ -1,6 +1,8 @@
 """``theodolite doctor``: is everything here that is needed, and is it right."""
 
+import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 
@@ -59,6 +61,8 @@ def facts() -> Iterator[tuple[str, str]]:
     yield "free memory", readable(psutil.virtual_memory().available)
     for number in range(torch.cuda.device_count()):
         yield f"cuda:{number}", torch.cuda.get_device_name(number)
+    compiler = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++")
+    yield "C++ compiler", compiler or "none: products cannot be compiled on the CPU"
     yield "cache", str(cache_folder())
 
 

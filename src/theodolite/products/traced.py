@@ -261,11 +261,29 @@ def _as_it_is(module: Any, inputs: Sequence[Tensor]) -> Multiply:
 
 
 def compiled(module: Any, inputs: Sequence[Tensor]) -> Multiply:
-    """A program in inductor's machine code; its first call takes up to a minute."""
+    """A program in inductor's machine code; its first call takes up to a minute.
+
+    Raises
+    ------
+    ProductError
+        When there is no compiler, or it fails.
+    """
     import torch._inductor
 
-    with torch.no_grad():
-        ready: Any = torch._inductor.compile(module, list(inputs))
+    try:
+        with torch.no_grad():
+            ready: Any = torch._inductor.compile(module, list(inputs))
+            ready(*inputs)
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise ProductError(
+            found=f"The compilation failed: {type(error).__name__}: "
+            f"{str(error).strip().partition(chr(10))[0]}",
+            why="Compiled products need inductor and a C++ compiler on the CPU.",
+            instead='Give products="traced", or leave it out; theodolite doctor names '
+            "the compiler.",
+        ) from error
     return ready
 
 
