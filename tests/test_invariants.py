@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import theodolite as td
 from networks import MLP
-from problems import PROBLEMS, Case, normal
+from problems import PROBLEMS, Case, labels, normal
 from spectra import with_spectrum
 
 F64 = torch.float64
@@ -183,3 +183,155 @@ def test_a_linear_models_hessian_does_not_depend_on_its_weights() -> None:
     land = td.Landscape(nn.Linear(3, 2).double(), nn.MSELoss(), (x, y))
     away = land.hessian(point=normal(8, dtype=F64, seed=9)).dense()
     close(land.hessian().dense(), away)
+
+
+ACTIVATIONS = {
+    "tanh": nn.Tanh,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "softplus": nn.Softplus,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+@st.composite
+def networks(draw: Any, losses: Any = ("cross-entropy", "mse")) -> td.Landscape:
+    """A small random network on random data, cut into random batches."""
+    activation = ACTIVATIONS[draw(st.sampled_from(sorted(ACTIVATIONS)))]
+    inputs, outputs = draw(st.integers(1, 4)), draw(st.integers(2, 3))
+    hidden = draw(st.lists(st.integers(1, 4), min_size=1, max_size=2))
+    seed, loss = draw(seeds), draw(st.sampled_from(losses))
+    layers: list[nn.Module] = []
+    for one, next_one in zip([inputs, *hidden], hidden, strict=False):
+        layers += [nn.Linear(one, next_one), activation()]
+    model = nn.Sequential(*layers, nn.Linear(hidden[-1], outputs)).double()
+    with torch.no_grad():
+        for number, weight in enumerate(model.parameters()):
+            weight.copy_(normal(*weight.shape, dtype=F64, seed=seed + number))
+    cuts = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
+    x = normal(sum(cuts), inputs, dtype=F64, seed=seed + 20)
+    y = (
+        labels(outputs, sum(cuts), seed=seed)
+        if loss == "cross-entropy"
+        else normal(sum(cuts), outputs, dtype=F64, seed=seed + 21)
+    )
+    data = list(zip(x.split(cuts), y.split(cuts), strict=True))
+    kinds = {"cross-entropy": nn.CrossEntropyLoss(), "mse": nn.MSELoss()}
+    memory = draw(st.sampled_from([None, 0]))
+    return td.Landscape(model, kinds[loss], data, memory=memory)
+
+
+def spread(matrix: Tensor) -> float:
+    return 1 + float(matrix.abs().max())
+
+
+@few
+@given(land=networks())
+def test_every_networks_hessian_is_symmetric_and_has_its_trace(
+    land: td.Landscape,
+) -> None:
+    hessian = land.hessian()
+    dense = hessian.dense()
+    close(dense, dense.T, spread(dense))
+    trace = td.trace(hessian, rtol=1e-9)  # p products at most, and then exact
+    values = td.eigsh(hessian, land.size).values
+    close(trace.value, float(values.sum()), 100 * spread(dense))
+    assert trace.error == 0
+
+
+@few
+@given(land=networks())
+def test_the_gauss_newton_matrix_has_no_negative_eigenvalue(land: td.Landscape) -> None:
+    gauss_newton = land.gauss_newton().dense()
+    values = torch.linalg.eigvalsh(gauss_newton)
+    assert float(values[0]) >= -1e-12 * spread(gauss_newton)
+    assert float(values[-1]) > 0
+    lowest = td.eigsh(land.gauss_newton(), 1, "SA").values
+    assert float(lowest[0]) >= -1e-9 * spread(gauss_newton)
+
+
+@few
+@given(land=networks(), seed=seeds)
+def test_the_hessian_is_gauss_newton_and_the_models_own_bend(
+    land: td.Landscape, seed: int
+) -> None:
+    hessian, gauss_newton = land.hessian(), land.gauss_newton()
+    rest = hessian - gauss_newton
+    v = normal(land.size, dtype=F64, seed=seed)
+    scale = 10 * spread(hessian.dense())
+    close((gauss_newton + rest) @ v, hessian @ v, scale)
+    # the last layer is linear: within it only the loss bends
+    last = list(land.layers)[-1]
+    within = rest.dense()[land.layers[last], land.layers[last]]
+    close(within, torch.zeros_like(within), 10 * scale)
+
+
+@few
+@given(land=networks(), seed=seeds)
+def test_every_block_is_its_submatrix(land: td.Landscape, seed: int) -> None:
+    hessian = land.hessian()
+    dense, names = hessian.dense(), list(land.layers)
+    row, column = names[seed % len(names)], names[seed // 7 % len(names)]
+    found = hessian.block(row, column).dense()
+    close(found, dense[land.layers[row], land.layers[column]], spread(dense))
+
+
+@few
+@given(size=st.integers(1, 4), outputs=st.integers(1, 3), seed=seeds)
+def test_a_linear_model_with_squared_error_is_all_gauss_newton(
+    size: int, outputs: int, seed: int
+) -> None:
+    x = normal(9, size, dtype=F64, seed=seed)
+    y = normal(9, outputs, dtype=F64, seed=seed + 1)
+    model = nn.Linear(size, outputs).double()
+    land = td.Landscape(model, nn.MSELoss(), (x, y), batch_size=4)
+    close(land.gauss_newton().dense(), land.hessian().dense(), 10)
+
+
+@few
+@given(
+    land=networks(),
+    factor=scales,
+    a=st.floats(-10, 10),
+    seed=seeds,
+)
+def test_curvatures_are_linear_in_loss_and_vector(
+    land: td.Landscape, factor: float, a: float, seed: int
+) -> None:
+    u, v = vectors(land.size, seed)
+    batches = list(land._batches)
+    data = [(batch.inputs, batch.target) for batch in batches]
+    model, loss = land.model, land._evaluate.loss
+    assert model is not None
+    scaled = td.Landscape(model, lambda out, y: factor * loss(out, y), data)
+    for one, other in (
+        (land.hessian(), scaled.hessian()),
+        (land.gauss_newton(), scaled.gauss_newton()),
+    ):
+        size = 100 * spread(one.dense())
+        close(other @ v, factor * (one @ v), factor * size)
+        close(one @ (a * u + v), a * (one @ u) + one @ v, (1 + abs(a)) * size)
+
+
+@few
+@given(land=networks(), seed=seeds, size=st.integers(1, 20))
+def test_no_curvature_depends_on_order_or_cutting(
+    land: td.Landscape, seed: int, size: int
+) -> None:
+    batches = list(land._batches)
+    x, y = (
+        torch.cat([getattr(batch, part) for batch in batches])
+        for part in ("inputs", "target")
+    )
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    assert land.model is not None
+    other = td.Landscape(
+        land.model, land._evaluate.loss, (x[order], y[order]), batch_size=size
+    )
+    for one, recut_one in (
+        (land.hessian(), other.hessian()),
+        (land.gauss_newton(), other.gauss_newton()),
+        (land.fisher(empirical=True), other.fisher(empirical=True)),
+    ):
+        wanted = one.dense()
+        close(recut_one.dense(), wanted, spread(wanted))

@@ -1,6 +1,7 @@
 """The model comes back as it was, whatever was measured and however it ended."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,11 +12,25 @@ from torch.utils.data import DataLoader, TensorDataset
 import theodolite as td
 from networks import MLP
 from problems import PROBLEMS, labels, normal
-from theodolite.errors import ModelError, SecondDerivativeError
+from theodolite.errors import ModelError, SecondDerivativeError, TheodoliteError
 from theodolite.stillness import held_still, seed_everything
 from watch import nothing_changes, random_state
 
 F64 = torch.float64
+
+pytestmark = [
+    # what torch says to those who use its tracer, and its transforms
+    pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"),
+]
+
+# tracing and compiling take too long for every test
+ENGINES = ("retained-graph", "double-backward", "primitive-operations")
+
+
+def products_by(land: td.Landscape, products: str) -> Tensor:
+    return land.hessian(products=products).dense()
+
 
 MEASUREMENTS: dict[str, Callable[[td.Landscape], Any]] = {
     "loss": lambda land: land.loss(),
@@ -37,7 +52,37 @@ MEASUREMENTS: dict[str, Callable[[td.Landscape], Any]] = {
     "speed limit": td.speed_limit,
     "expected rise": lambda land: td.expected_rise(land, 0.01, budget=3),
     "stiffness": td.stiffness,
+    "diagonal": lambda land: td.diagonal(land.hessian()),
+    "frobenius norm": lambda land: td.frobenius_norm(land.hessian()),
+    "layer traces": td.layer_traces,
+    "interactions": td.interactions,
+    "algebra": lambda land: (
+        (land.hessian() - land.gauss_newton()) @ torch.ones(land.size)
+    ),
+    "wider type": lambda land: land.to(F64).hessian().dense(),
+    **{
+        f"{products} products": partial(products_by, products=products)
+        for products in ENGINES
+    },
 }
+
+# what has no second derivative of the model to fail in, or hardly one
+FIRST_DERIVATIVES: dict[str, Callable[[td.Landscape], Any]] = {
+    "block between layers": lambda land: land.hessian().block("fc1", "fc2").dense(),
+    "gauss newton": lambda land: land.gauss_newton().dense(),
+    "gauss newton elsewhere": lambda land: land.gauss_newton(
+        point=land.point + 0.1
+    ).dense(),
+    "fisher": lambda land: land.fisher().dense(),
+    "empirical fisher": lambda land: land.fisher(empirical=True).dense(),
+    "gauss newton trace": td.gauss_newton_trace,
+    "gauss newton diagonal": td.gauss_newton_diagonal,
+    "prediction hessian": lambda land: land.prediction_hessian().dense(),
+    "gradient-difference products": partial(
+        products_by, products="gradient-difference"
+    ),
+}
+EVERYTHING = MEASUREMENTS | FIRST_DERIVATIVES
 
 
 class Fragile(nn.Module):
@@ -129,15 +174,15 @@ def surveyed(model: nn.Module, **settings: Any) -> td.Landscape:
 
 
 @pytest.mark.parametrize("memory", [None, 0], ids=["kept", "streamed"])
-@pytest.mark.parametrize("measurement", MEASUREMENTS)
+@pytest.mark.parametrize("measurement", EVERYTHING)
 def test_every_measurement_leaves_no_trace(measurement: str, memory: Any) -> None:
     model = half_trained()
     land = surveyed(model, memory=memory)
     with nothing_changes(model):
-        MEASUREMENTS[measurement](land)
+        EVERYTHING[measurement](land)
 
 
-@pytest.mark.parametrize("measurement", MEASUREMENTS)
+@pytest.mark.parametrize("measurement", EVERYTHING)
 @pytest.mark.parametrize("interruption", [ValueError, KeyboardInterrupt])
 @pytest.mark.parametrize("after", [0, 3, 5])
 def test_an_interrupted_forward_pass_leaves_no_trace(
@@ -148,7 +193,7 @@ def test_an_interrupted_forward_pass_leaves_no_trace(
     model.failing.arm("forward", interruption("stop"), after)
     expected = ModelError if interruption is ValueError else interruption
     with nothing_changes(model), pytest.raises(expected, match="stop"):
-        until_it_fails(MEASUREMENTS[measurement], land)
+        until_it_fails(EVERYTHING[measurement], land)
 
 
 def until_it_fails(measure: Callable[[td.Landscape], Any], land: td.Landscape) -> None:
@@ -176,18 +221,55 @@ def test_an_interrupted_product_leaves_no_trace(
         MEASUREMENTS[measurement](land)
 
 
-def test_an_operator_works_again_after_an_interruption() -> None:
+def until_a_product_fails(operator: Any, model: nn.Module) -> None:
+    """A program, once it is written down, does not fail in the model's code."""
+    operator.dense()
+    surveyed(model).hessian(products="double-backward").dense()
+
+
+WORKING_AGAIN = [
+    (products, memory, interruption)
+    for products in (*ENGINES, "traced", "gradient-difference")
+    for memory in (None, 0)
+    for interruption in (ValueError, KeyboardInterrupt)
+    if products != "traced" or (memory is None) == (interruption is ValueError)
+]
+
+
+@pytest.mark.parametrize(("products", "memory", "interruption"), WORKING_AGAIN)
+def test_an_operator_works_again_after_an_interruption(
+    products: str, memory: Any, interruption: type[BaseException]
+) -> None:
     model = half_trained()
     wanted = surveyed(model).hessian().dense()
-    hessian = surveyed(model).hessian()
-    model.failing.arm("forward", KeyboardInterrupt(), after=1)
-    with pytest.raises(KeyboardInterrupt):
-        hessian.dense()
-    model.failing.arm("product", KeyboardInterrupt(), after=5)
-    with pytest.raises(KeyboardInterrupt):
-        hessian.dense()
+    hessian = surveyed(model, memory=memory).hessian(products=products)
+    # explained where the model raises it; from the keyboard it is as it was
+    expected = (interruption, TheodoliteError)
+    # a difference has no second derivative, but more forward passes
+    later = "forward" if products == "gradient-difference" else "product"
+    for where, after in (("forward", 0), ("forward", 2), (later, 0), (later, 5)):
+        model.failing.arm(where, interruption("stop"), after)
+        with nothing_changes(model), pytest.raises(expected, match="stop"):
+            until_a_product_fails(hessian, model)
+    model.failing.arm("", interruption())
+    tolerance = 1e-4 if products == "gradient-difference" else 1e-9
+    with nothing_changes(model):
+        found = hessian.dense()
+    torch.testing.assert_close(found, wanted, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("make", ["gauss_newton", "fisher"])
+@pytest.mark.parametrize("memory", [None, 0], ids=["kept", "streamed"])
+def test_other_curvatures_work_again_too(make: str, memory: Any) -> None:
+    model = half_trained()
+    wanted = getattr(surveyed(model), make)().dense()
+    curvature = getattr(surveyed(model, memory=memory), make)()
+    for after in (0, 2):
+        model.failing.arm("forward", KeyboardInterrupt("stop"), after)
+        with nothing_changes(model), pytest.raises(KeyboardInterrupt):
+            until_a_product_fails(curvature, model)
     model.failing.arm("", KeyboardInterrupt())
-    torch.testing.assert_close(hessian.dense(), wanted)
+    torch.testing.assert_close(curvature.dense(), wanted)
 
 
 @pytest.mark.parametrize("problem", ["batch statistics", "lstm", "checkpointed"])

@@ -5,6 +5,7 @@
 >>> td.speed_limit(land)  # doctest: +SKIP
 """
 
+import random
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -131,7 +132,12 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         msg = f"module 'theodolite' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(f"theodolite.{_HOMES[name]}"), name)
+    state = random.getstate()
+    try:
+        value = getattr(import_module(f"theodolite.{_HOMES[name]}"), name)
+    finally:
+        # rich draws a number when it is imported
+        random.setstate(state)
     globals()[name] = value
     return value
 
