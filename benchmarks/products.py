@@ -1,120 +1,85 @@
-"""What one Hessian-vector product costs, in gradients.
+"""What one product with a network's curvature costs, in gradients.
 
-python benchmarks/products.py [--write]
+python benchmarks/products.py [--only mlp,resnet] [--rounds 11] [--peers DIR] [--write]
 
-One thread, everything in one process, the kinds interleaved, medians of ratios. The
-gradient is torch's own: forward, loss, ``torch.autograd.grad``. ``--write`` puts the
-table into benchmarks/products.md.
+One thread; a process for each network, in which everything is interleaved; medians of
+ratios of CPU time. The unit is torch's own gradient: forward, loss,
+``torch.autograd.grad``. ``--write`` puts the tables into benchmarks/products.md.
 """
 
 import argparse
-import platform
-import time
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
-from statistics import median
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from measuring import Cells, measured
+from pages import about, install_hint, peers_line, shown, table
+from peers import Peer, found_in
 
-import theodolite as td
-from theodolite.models.cnn import CNN
-from theodolite.models.mlp import MLP
-from theodolite.models.vit import ViT
+from networks import NAMES, heading
 
-ROUNDS = 41
-
-Case = tuple[nn.Module, Tensor, Tensor]
+ROUNDS = 11
 
 
-def cases() -> dict[str, Case]:
-    """Name to model, inputs and labels."""
-    torch.manual_seed(0)
-    images, labels = torch.randn(256, 1, 8, 8), torch.randint(0, 10, (256,))
-    wide = torch.randn(256, 256)
-    return {
-        "MLP 256-512-512-10, ReLU, 256 samples": (
-            MLP((256, 512, 512, 10), nn.ReLU),
-            wide,
-            labels,
-        ),
-        "digits-mlp, 256 samples": (MLP((64, 24, 24, 10)), images, labels),
-        "digits-cnn (eval), 256 samples": (CNN().eval(), images, labels),
-        "digits-vit, 256 samples": (ViT(), images, labels),
-    }
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(NAMES), metavar="NAMES")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--peers", metavar="DIR", help="where peers are installed")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--one", choices=NAMES, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    unknown = set(chosen.only.split(",")) - set(NAMES)
+    if unknown or (chosen.write and chosen.only != parser.get_default("only")):
+        parser.error(f"--only takes {','.join(NAMES)}; --write takes all of them")
+    return chosen
 
 
-def timed(call: Callable[[], object]) -> float:
-    began = time.process_time()
-    call()
-    return time.process_time() - began
-
-
-def ratios(model: nn.Module, inputs: Tensor, labels: Tensor) -> dict[str, list[float]]:
-    """Product by gradient, for graphs kept and graphs built anew."""
-    weights = list(model.parameters())
-
-    def gradient() -> object:
-        return torch.autograd.grad(
-            functional.cross_entropy(model(inputs), labels), weights
+def in_its_own_process(name: str, chosen: argparse.Namespace) -> Cells:
+    """Everything about one network, compiled from scratch."""
+    command = [sys.executable, __file__, "--one", name, "--rounds", str(chosen.rounds)]
+    command += ["--peers", chosen.peers] if chosen.peers else []
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}
+        done = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env=environment
         )
+    return json.loads(done.stdout.splitlines()[-1])
 
-    kept = td.Landscape(model, nn.CrossEntropyLoss(), (inputs, labels)).hessian()
-    anew = td.Landscape(
-        model, nn.CrossEntropyLoss(), (inputs, labels), memory=0
-    ).hessian()
-    vector = torch.randn(kept.shape[0])
-    for call in (gradient, lambda: kept @ vector, lambda: anew @ vector):
-        for _ in range(3):
-            call()
-    found: dict[str, list[float]] = {"kept": [], "anew": []}
-    for _ in range(ROUNDS):
-        unit = timed(gradient)
-        found["kept"].append(timed(lambda: kept @ vector) / unit)
-        found["anew"].append(timed(lambda: anew @ vector) / unit)
-    return found
+
+def page(found: dict[str, Cells], rounds: int, peers: list[Peer]) -> str:
+    """The page that is kept."""
+    names = [peer.name for peer in peers]
+    parts = [
+        "# What one product costs",
+        about(rounds),
+        peers_line(peers) if peers else install_hint(),
+    ]
+    for name, cells in found.items():
+        parts += [f"## {heading(name)}", table(name, cells, names)]
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true")
-    write = parser.parse_args().write
+    chosen = arguments()
     torch.set_num_threads(1)
-    lines = [
-        "# What one product costs",
-        "",
-        "One Hessian–vector product divided by one gradient, CPU time, one thread, "
-        f"medians of {ROUNDS} interleaved ratios (quartiles in brackets), by",
-        "",
-        "    python benchmarks/products.py --write",
-        "",
-        f"on torch {torch.__version__}, Python {platform.python_version()}, "
-        f"{platform.system()} {platform.machine()}, theodolite {td.__version__}.",
-        "",
-        "| network | parameters | graph kept | graph built anew |",
-        "|---|---:|---:|---:|",
-    ]
-    for name, case in cases().items():
-        size = sum(weight.numel() for weight in case[0].parameters())
-        found = ratios(*case)
-        cells = [shown(found[kind]) for kind in ("kept", "anew")]
-        lines.append(f"| {name} | {size:,} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
-    lines += [
-        "",
-        "Arithmetic of a dense layer alone: a gradient is 6 operations a weight and "
-        "sample, a product on a kept graph 12, less in the first layer, which has no "
-        "gradient by its inputs: 1.75 for the first row, and one gradient more where "
-        "the graph is built anew.",
-    ]
-    if write:
-        Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
-
-
-def shown(values: list[float]) -> str:
-    low, high = sorted(values)[len(values) // 4], sorted(values)[3 * len(values) // 4]
-    return f"{median(values):.2f} ({low:.2f} – {high:.2f})"
+    peers = found_in(chosen.peers)
+    if chosen.one:
+        print(json.dumps(measured(chosen.one, chosen.rounds, peers)))
+        return
+    found = {}
+    for name in chosen.only.split(","):
+        found[name] = in_its_own_process(name, chosen)
+        print(shown(name, found[name], [peer.name for peer in peers]), flush=True)
+    if chosen.write:
+        text = page(found, chosen.rounds, peers)
+        Path(__file__).with_suffix(".md").write_text(text)
 
 
 if __name__ == "__main__":
