@@ -323,6 +323,7 @@ def test_no_curvature_depends_on_order_or_cutting(
         torch.cat([getattr(batch, part) for batch in batches])
         for part in ("inputs", "target")
     )
+    v = normal(land.size, dtype=F64, seed=seed)
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     assert land.model is not None
     other = td.Landscape(
@@ -333,5 +334,5 @@ def test_no_curvature_depends_on_order_or_cutting(
         (land.gauss_newton(), other.gauss_newton()),
         (land.fisher(empirical=True), other.fisher(empirical=True)),
     ):
-        wanted = one.dense()
-        close(recut_one.dense(), wanted, spread(wanted))
+        wanted = one @ v
+        close(recut_one @ v, wanted, 10 * spread(wanted))
