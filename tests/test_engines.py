@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parametrizations
 
 import theodolite as td
+from dense import relative
 from networks import MLP
 from problems import PROBLEMS, labels, normal
 from refused import Reversal, between
@@ -33,10 +34,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor"),
     pytest.mark.filterwarnings("ignore:.*batching rule:UserWarning"),
 ]
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted.double()).norm() / wanted.double().norm())
 
 
 @pytest.fixture(scope="module")

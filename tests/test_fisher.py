@@ -9,6 +9,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 import theodolite as td
+from dense import relative
 from output_losses import LIKELIHOODS, OTHERS, SAMPLES, Over, Shaped, three
 from problems import PROBLEMS, labels, normal, ready
 from theodolite.batches import Batch
@@ -18,10 +19,6 @@ from theodolite.products.recognised_loss import watched
 from watch import nothing_changes
 
 F64 = torch.float64
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm())
 
 
 def quadratic(land: td.Landscape, vectors: Tensor, count: int, samples: int) -> Tensor:

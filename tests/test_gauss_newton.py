@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import theodolite as td
+from dense import relative
 from output_losses import LIKELIHOODS, OTHERS, SAMPLES, Over, Shaped, three
 from problems import PROBLEMS, labels, normal, ready
 from theodolite.batches import Batch
@@ -27,10 +28,6 @@ every_type = pytest.mark.parametrize("dtype", RELATIVE, ids=str)
 every_loss = pytest.mark.parametrize("loss", LOSSES)
 every_likelihood = pytest.mark.parametrize("loss", LIKELIHOODS)
 kept_and_streamed = pytest.mark.parametrize("memory", [None, 0])
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm())
 
 
 @cache

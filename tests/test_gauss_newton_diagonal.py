@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 import theodolite as td
+from dense import relative
 from output_losses import LIKELIHOODS, OTHERS
 from problems import PROBLEMS, labels, normal, ready
 from theodolite.errors import ArgumentError, LossError
@@ -22,10 +23,6 @@ from watch import nothing_changes
 
 F64 = torch.float64
 SAMPLES = 5
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm())
 
 
 class Classifier(nn.Module):

@@ -6,16 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from dense import relative
 from problems import PROBLEMS, normal
 
 RELATIVE = {torch.float64: 1e-9, torch.float32: 1e-5}
 KEPT_AND_STREAMED = [None, 0]
 
 every_problem = pytest.mark.parametrize("problem", PROBLEMS)
-
-
-def relative(found: Tensor, wanted: Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm())
 
 
 @cache
