@@ -10,15 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator, eigsh, svds
-from torch import Tensor, nn
+from torch import Tensor
 
 import theodolite as td
-from networks import MLP
 from problems import PROBLEMS, normal
 from theodolite.errors import (
     ArgumentError,
-    ModelError,
-    NoGradientError,
     ParameterError,
 )
 from theodolite.operators.diagonal import Diagonal
@@ -27,7 +24,6 @@ from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
 from theodolite.operators.preconditioned import preconditioned
 from theodolite.operators.symmetric import Symmetric
-from theodolite.site.preconditioner import preconditioner
 
 F64 = torch.float64
 SIZE = 43
@@ -320,171 +316,6 @@ def test_scipy_sees_sums_and_products(land: td.Landscape) -> None:
     theirs = product.to_scipy()
     np.testing.assert_allclose((theirs @ v.numpy()), (product @ v).numpy())
     np.testing.assert_allclose(theirs.rmatmat(v.numpy()), (product.T @ v).numpy())
-
-
-def trained(kind: type, **settings: Any) -> tuple[td.Landscape, Any]:
-    model = MLP(4, 5, 3).double()
-    x, y = normal(50, 4, dtype=F64), normal(50, 3, dtype=F64, seed=2)
-    optimizer = kind(model.parameters(), lr=1e-2, **settings)
-    for _ in range(5):
-        optimizer.zero_grad()
-        nn.functional.mse_loss(model(x), y).backward()
-        optimizer.step()
-    return td.Landscape(model, nn.MSELoss(), (x, y)), optimizer
-
-
-OPTIMIZERS: dict[str, tuple[type, dict[str, Any]]] = {
-    "Adam": (torch.optim.Adam, {"betas": (0.0, 0.99)}),
-    "AMSGrad": (torch.optim.Adam, {"betas": (0.0, 0.9), "amsgrad": True}),
-    "AdamW": (torch.optim.AdamW, {"betas": (0.0, 0.99), "weight_decay": 0.0}),
-    "large eps": (torch.optim.Adam, {"betas": (0.0, 0.99), "eps": 0.1}),
-    "RMSprop": (torch.optim.RMSprop, {}),
-    "centred RMSprop": (torch.optim.RMSprop, {"centered": True, "eps": 1e-3}),
-    "Adagrad": (torch.optim.Adagrad, {}),
-}
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_optimiser_divides_the_gradient_by_its_preconditioner(name: str) -> None:
-    kind, settings = OPTIMIZERS[name]
-    land, optimizer = trained(kind, **settings)
-    before, gradient = land.point, land.gradient()
-    for layer in land.layers:
-        for tensor in land.parameters_of(layer):
-            tensor.grad = None
-    pieces = land.parameters.split(gradient)
-    tensors = [t for layer in land.layers for t in land.parameters_of(layer)]
-    for tensor, piece in zip(tensors, pieces, strict=True):
-        tensor.grad = piece.clone()
-    optimizer.step()  # without momentum, a step is −lr · gradient / preconditioner
-    step = land.point - before
-    wanted = -1e-2 * gradient / preconditioner(land, optimizer)
-    torch.testing.assert_close(step, wanted, rtol=1e-6, atol=1e-12)
-
-
-def test_nadam_divides_as_adam_does() -> None:
-    settings = {"betas": (0.0, 0.99), "eps": 1e-6}
-    land, nadam = trained(torch.optim.NAdam, **settings)
-    state = [
-        nadam.state[t]["exp_avg_sq"].flatten() for t in nadam.param_groups[0]["params"]
-    ]
-    wanted = (torch.cat(state) / (1 - 0.99**5)).sqrt() + 1e-6
-    torch.testing.assert_close(preconditioner(land, nadam), wanted)
-
-
-def test_the_preconditioned_hessian_has_the_eigenvalues_adam_feels() -> None:
-    land, adam = trained(torch.optim.Adam)
-    diagonal = preconditioner(land, adam)
-    felt = preconditioned(land.hessian(), diagonal)
-    wanted = torch.linalg.eigvals(land.hessian().dense() / diagonal[:, None]).real
-    pairs = td.eigsh(felt, 2, tol=1e-8)
-    torch.testing.assert_close(pairs.values, wanted.sort(descending=True).values[:2])
-    assert isinstance(felt, Operator)
-
-
-def stepped(optimizer: Any, model: nn.Module) -> Any:
-    model(torch.ones(2, 4, dtype=F64)).square().sum().backward()
-    optimizer.step()
-    return optimizer
-
-
-def test_optimisers_without_a_preconditioner_are_refused() -> None:
-    model = MLP(4, 5, 3).double()
-    land = td.Landscape(
-        model, nn.MSELoss(), (torch.ones(2, 4).double(), torch.ones(2, 3).double())
-    )
-    cases: list[tuple[Any, type[Exception], str]] = [
-        (torch.optim.SGD(model.parameters(), 0.1), ArgumentError, "A SGD"),
-        (torch.optim.Adam(model.parameters()), ArgumentError, "no state yet"),
-        (torch.optim.Adagrad(model.parameters()), ArgumentError, "no state yet"),
-        (torch.optim.Adam(model.fc1.parameters()), ParameterError, "'fc2.weight'"),
-    ]
-    for optimizer, kind, text in cases:
-        with pytest.raises(kind, match=text):
-            preconditioner(land, optimizer)
-    model.fc2.bias.requires_grad_(False)
-    adam = stepped(torch.optim.Adam(model.parameters()), model)
-    model.fc2.bias.requires_grad_(True)
-    with pytest.raises(ParameterError, match=r"no state for 'fc2\.bias'"):
-        preconditioner(land, adam)
-    fc1 = td.Landscape(
-        model,
-        nn.MSELoss(),
-        (torch.ones(2, 4).double(), torch.ones(2, 3).double()),
-        parameters="fc1.*",
-    )
-    assert preconditioner(fc1, adam).shape == (25,)
-
-
-@pytest.mark.parametrize(
-    "problem", ["linear regression", "mlp", "class weights", "tuple inputs", "lstm"]
-)
-def test_the_prediction_hessian_is_that_of_the_loss_at_the_outputs(
-    problem: str,
-) -> None:
-    case = PROBLEMS[problem](F64)
-    land = case.landscape()
-    outputs: list[Tensor] = []
-    land.each_output(lambda output, batch: outputs.append(output.detach()))
-    flat = torch.cat([output.flatten() for output in outputs])
-    whole = torch.cat(outputs)
-
-    def average(z: Tensor) -> Tensor:
-        return case.whole(lambda *args, **kwargs: z.view_as(whole))
-
-    wanted = torch.autograd.functional.hessian(average, flat)
-    found = land.prediction_hessian()
-    torch.testing.assert_close(found.dense(), wanted, rtol=1e-8, atol=1e-12)
-    blocks = wanted.view(100, -1, 100, wanted.shape[0] // 100)
-    assert not blocks[torch.arange(99), :, torch.arange(1, 100)].any()
-
-
-def test_masked_tokens_weigh_the_prediction_hessian() -> None:
-    case = PROBLEMS["scaled dot product"](F64)
-    land = case.landscape()
-    found = land.prediction_hessian()
-    assert found.shape == (100 * 5 * 7, 100 * 5 * 7)
-    # softmax: the trace of a token's block is 1 − ‖probabilities‖²
-    total, count = 0.0, 0
-    outputs: list[tuple[Tensor, Tensor]] = []
-    land.each_output(lambda output, b: outputs.append((output.detach(), b.target)))
-    for output, target in outputs:
-        chosen = output[target >= 0].softmax(-1)
-        total += float((1 - chosen.square().sum(-1)).sum())
-        count += len(chosen)
-    estimate = td.trace(found, budget=200)
-    assert abs(estimate.value - total / count) <= 4 * estimate.error
-
-
-def test_the_gauss_newton_matrix_is_the_jacobian_around_it() -> None:
-    land = PROBLEMS["linear regression"](F64).landscape()
-    x = torch.cat([inputs for inputs, _ in PROBLEMS["linear regression"](F64).batches])
-    # rows of one sample's outputs, columns of weight (2, 4) and bias (2,)
-    weight = torch.einsum("nd,co->ncod", x, torch.eye(2).double()).reshape(200, 8)
-    jacobian = torch.cat([weight, torch.eye(2).double().repeat(100, 1)], 1)
-    curvature = land.prediction_hessian().dense()
-    close(jacobian.T @ curvature @ jacobian, land.hessian().dense())
-
-
-def test_predictions_that_are_no_tensor_are_refused() -> None:
-    land = PROBLEMS["own loss"](F64).landscape()
-    with pytest.raises(ModelError, match="logits alone"):
-        land.prediction_hessian()
-    x = torch.ones(2, 4).double()
-    blind = td.Landscape(
-        MLP(4, 5, 3).double(), lambda out, y: out.sum() * 0 + y.sum() * 0, (x, x)
-    )
-    assert not blind.prediction_hessian().dense().any()
-
-
-def test_a_loss_that_ignores_its_output_is_refused() -> None:
-    model = MLP(4, 5, 3).double()
-    x = torch.ones(2, 4).double()
-    land = td.Landscape(
-        model, lambda out, y: sum(w.square().sum() for w in model.parameters()), (x, x)
-    )
-    with pytest.raises(NoGradientError):
-        land.prediction_hessian()
 
 
 def test_every_map_is_one_of_two_kinds(land: td.Landscape) -> None:
