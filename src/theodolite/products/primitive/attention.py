@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from theodolite.products.primitive.rewrites import Rewrites, autocast, widened
+from theodolite.products.rewriting import Rewrites, autocast, widened
 
 rewrites = Rewrites()
 

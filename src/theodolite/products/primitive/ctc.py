@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from theodolite.products.primitive.rewrites import Rewrites, autocast
+from theodolite.products.rewriting import Rewrites, autocast
 
 rewrites = Rewrites()
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from theodolite.products.primitive.rewrites import Rewrites, widened
+from theodolite.products.rewriting import Rewrites, widened
 
 rewrites = Rewrites()
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from theodolite.products.primitive.rewrites import Rewrites, autocast
+from theodolite.products.rewriting import Rewrites, autocast
 
 rewrites = Rewrites()
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from theodolite.products.primitive.rewrites import Rewrites, autocast, widened
+from theodolite.products.rewriting import Rewrites, autocast, widened
 
 rewrites = Rewrites()
 _nn: Any = vars(torch._C)["_nn"]

@@ -36,12 +36,7 @@ sequences, sparse or renormalised embeddings and random RReLU as torch refuses t
 """
 
 from collections.abc import Callable
-from functools import cache
-from types import FunctionType
 from typing import Any, final
-
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from theodolite.products.primitive import (
     activations,
@@ -55,6 +50,7 @@ from theodolite.products.primitive import (
     recurrent,
     sampling,
 )
+from theodolite.products.rewriting import Rewriting
 
 _REWRITES: dict[Any, Callable[..., Any]] = {
     **activations.rewrites,
@@ -69,19 +65,9 @@ _REWRITES: dict[Any, Callable[..., Any]] = {
     **sampling.rewrites,
 }
 
-_DOORS = {
-    "has_torch_function",
-    "has_torch_function_unary",
-    "has_torch_function_variadic",
-}
-
-# a tensor's other methods end in a call of themselves, to be handled once more;
-# torch.autograd, as checkpointed parts run forward again inside a derivative
-_COMPOSITES = {"torch.nn.functional", "torch.functional", "torch.autograd"}
-
 
 @final
-class PrimitiveOperations(TorchFunctionMode):
+class PrimitiveOperations(Rewriting):
     """Run primitive operations in place of torch's fused ones.
 
     Values and first derivatives stay what they were, up to rounding; every further
@@ -92,49 +78,11 @@ class PrimitiveOperations(TorchFunctionMode):
     losses hold their intermediate results, attention its whole matrix of scores. The
     determinant of a singular matrix loses its derivative.
 
-    It covers what is called through ``torch``, ``torch.nn.functional`` or a tensor's
-    methods while it is on, not ``torch.ops.aten``, not scripted or compiled code, and
-    not what a checkpoint computes again after it is off.
-
     Examples
     --------
     >>> with PrimitiveOperations():
     ...     loss = F.mse_loss(model(inputs), targets)
     """
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Run what stands in for the function, or the function itself."""
-        kwargs = kwargs or {}
-        stand_in = _REWRITES.get(func)
-        if stand_in is not None and "out" not in kwargs:
-            result = stand_in(*args, **kwargs)
-            if result is not NotImplemented:
-                return result
-        elif isinstance(func, FunctionType) and (inside := _without_door(func)):
-            with self:
-                return inside(*args, **kwargs)
-        return func(*args, **kwargs)
-
-
-@cache
-def _without_door(func: FunctionType) -> FunctionType | None:
-    """A composite without its first question, which is whether a mode is on.
-
-    A mode is off while it handles a function, and would miss what the function calls.
-    Put on again, it would be asked about the same function for ever.
-    """
-    known = func.__module__ in _COMPOSITES or func is Tensor.norm
-    if not known or _DOORS.isdisjoint(func.__code__.co_names):
-        return None
-    scope = {**func.__globals__, **dict.fromkeys(_DOORS, _never)}
-    inside = FunctionType(
-        func.__code__, scope, func.__name__, func.__defaults__, func.__closure__
-    )
-    inside.__kwdefaults__ = func.__kwdefaults__
-    return inside
-
-
-def _never(*args: Any) -> bool:
-    return False
+    def __init__(self) -> None:
+        super().__init__(_REWRITES)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from theodolite.products.primitive.rewrites import Rewrites
+from theodolite.products.rewriting import Rewrites
 
 rewrites = Rewrites()
 
