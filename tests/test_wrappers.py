@@ -62,6 +62,15 @@ class TestWrappers:
         F.cross_entropy(wrapped(x), y).backward()
         assert relative(2 * land.gradient(), flat_gradient(model)) <= 1e-12
 
+    @pytest.mark.filterwarnings("ignore")
+    def test_sharded_parameters_are_refused(self, alone: None) -> None:
+        from torch.distributed.fsdp import fully_shard
+
+        model, data, _ = whole()
+        mesh = torch.distributed.init_device_mesh("cpu", (1,))
+        with pytest.raises(td.TheodoliteError, match="unsharded copy"):
+            td.Landscape(fully_shard(model, mesh=mesh), CE, data)
+
     @pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
     def test_compiled_modules_are_taken_as_they_were_written(self) -> None:
         model, data, wanted = whole()
@@ -128,6 +137,28 @@ class TestCheckpoints:
         refused = pytest.raises(td.TheodoliteError, match="use_reentrant=False")
         with nothing_changes(model), refused:
             HIDING[use](land)
+
+    @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+    @pytest.mark.parametrize("use", HIDING)
+    def test_nor_where_no_input_needs_a_gradient(self, use: str) -> None:
+        model = ready(partial(Again, True), F64)
+        land = td.Landscape(model, CE, (normal(20, 4, dtype=F64), labels(3, 20)))
+        assert land.loss() > 0
+        refused = pytest.raises(td.TheodoliteError, match="use_reentrant=False")
+        with nothing_changes(model), refused:
+            HIDING[use](land)
+
+    @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+    def test_what_comes_after_a_reentrant_one_is_measured(self) -> None:
+        data = (normal(20, 4, dtype=F64), labels(3, 20))
+        found = [
+            td.Landscape(
+                ready(partial(Again, reentrant), F64), CE, data, parameters="fc2.*"
+            )
+            for reentrant in (True, False)
+        ]
+        one, other = (land.hessian().dense() for land in found)
+        assert relative(one, other) <= 1e-12
 
     @pytest.mark.parametrize("memory", [None, 0], ids=["kept", "streamed"])
     def test_primitive_operations_are_primitive_when_computed_again(

@@ -246,6 +246,14 @@ def require_plain_module(model: Any) -> None:
             instead="Load the weights first (model.to_empty(device=...), then "
             "load_state_dict).",
         )
+    # its module is imported by those who use it alone
+    if any(type(w).__name__ == "DTensor" for w in model.parameters()):
+        raise ModelError(
+            found=f"{found} Its parameters are DTensors, shared out over processes "
+            "(fully_shard, tensor parallelism).",
+            why="A landscape is over whole tensors in one process.",
+            instead="Load the checkpoint into an unsharded copy of the model.",
+        )
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -1,5 +1,6 @@
 """Can this loss be measured here at all? Asked once, before anything is computed."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from math import isfinite
@@ -8,10 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from theodolite.batches import Batches
-from theodolite.errors import NonFiniteError, ParameterError, RandomLossError
+from theodolite.averages import Weight
+from theodolite.batches import Batch, Batches
+from theodolite.errors import (
+    ModelError,
+    NoGradientError,
+    NonFiniteError,
+    ParameterError,
+    RandomLossError,
+)
 from theodolite.evaluation import Evaluation
 from theodolite.products.double_backward import nodes_behind
+
+# what torch says of a checkpoint without a gradient
+_HIDDEN = "None of the inputs have requires_grad"
 
 _RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
 
@@ -22,8 +33,13 @@ def require_firm_footing(
     batches: Batches,
     model: nn.Module | None,
     batch_statistics: bool = False,
-) -> None:
+) -> bool:
     """Evaluate the first batch again: the loss must be finite and the same.
+
+    Returns
+    -------
+    bool
+        Whether reentrant checkpoints may hide parameters from the loss's graph.
 
     Raises
     ------
@@ -38,7 +54,7 @@ def require_firm_footing(
     # with gradients on: models of differential equations differentiate by their inputs
     with closing(iter(batches)) as stream, torch.enable_grad():
         batch = next(stream)
-        first, weight = evaluate(leaves, batch)
+        first, weight, reentrant = _watching_checkpoints(evaluate, leaves, batch)
         # a narrow type has so few digits that two random losses are often the same
         more = 1 if torch.finfo(first.dtype).eps < 1e-6 else 5
         again = [evaluate(leaves, batch)[0] for _ in range(more)]
@@ -50,6 +66,57 @@ def require_firm_footing(
             _require_equal(first, second, model)
     if several and not batch_statistics:
         _require_no_batch_statistics(model)
+    return reentrant
+
+
+def _watching_checkpoints(
+    evaluate: Evaluation, leaves: Sequence[Tensor], batch: Batch
+) -> tuple[Tensor, Weight, bool]:
+    """The loss, its weight, and whether torch warns of a reentrant checkpoint."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=_HIDDEN)
+        try:
+            return *evaluate(leaves, batch), False
+        except ModelError as error:
+            if not isinstance(error.__cause__, UserWarning):
+                raise
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_HIDDEN)
+        return *evaluate(leaves, batch), True
+
+
+def require_nothing_hidden(
+    evaluate: Evaluation,
+    leaves: Mapping[str, Tensor],
+    batches: Batches,
+) -> None:
+    """Refuse parameters that a reentrant checkpoint keeps out of the loss's graph.
+
+    Where none of its inputs needs a gradient, its outputs have none: what is inside
+    would be taken for unused.
+
+    Raises
+    ------
+    NoGradientError
+        When a parameter that needs its gradient is not in the graph.
+    """
+    with (
+        closing(iter(batches)) as stream,
+        torch.enable_grad(),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message=_HIDDEN)
+        loss, _ = evaluate(list(leaves.values()), next(stream))
+    reached = {id(getattr(node, "variable", None)) for node in nodes_behind([loss])}
+    hidden = [n for n, w in leaves.items() if w.requires_grad and id(w) not in reached]
+    if hidden:
+        raise NoGradientError(
+            found=f"A checkpoint with use_reentrant=True, and {len(hidden)} parameters "
+            f"that the loss has no gradient by, {hidden[0]!r} first.",
+            why="Such a checkpoint hides its parameters where no input of it needs a "
+            "gradient; torch warns of it, and trains them no further.",
+            instead="Call torch.utils.checkpoint.checkpoint(..., use_reentrant=False).",
+        )
 
 
 def _require_no_other_way(loss: Tensor, own: Mapping[int, str]) -> None:

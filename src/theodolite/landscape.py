@@ -365,15 +365,21 @@ class Landscape(Surface):
     ) -> Curvature:
         """An operator out of a way to multiply one batch."""
         is_hessian = linearise is gradient_graph
-        choice = Choice(engine_named(products, linearise, is_hessian), is_hessian)
+        engine = engine_named(products, linearise, self.model, is_hessian)
         self._require_firm_footing()
         leaves = [leaf.clone() for leaf in self._leaves(point)]
         whole = self.parameters
         chosen = range(len(leaves)) if layers is None else whole.within(layers)
         for position in chosen:
             leaves[position].requires_grad_()
+        self._require_nothing_hidden(leaves)
         store = ProductStore(
-            self._evaluate, leaves, self._batches, self.model, self.memory, choice
+            self._evaluate,
+            leaves,
+            self._batches,
+            self.model,
+            self.memory,
+            Choice(engine, is_hessian),
         )
         return Curvature(store, whole, list(chosen), name)
 

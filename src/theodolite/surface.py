@@ -22,6 +22,7 @@ from theodolite.footing import (
     require_finite_loss,
     require_finite_weights,
     require_firm_footing,
+    require_nothing_hidden,
 )
 from theodolite.parameters import Parameters, Patterns, layer_of
 from theodolite.products.diagnosis import gradient_explained
@@ -65,6 +66,7 @@ class Surface:
         self._evaluate, self._batches = evaluate, batches
         self._memory, self._batch_statistics = memory, batch_statistics
         self._firm: object = None
+        self._reentrant = False
 
     @property
     def size(self) -> int:
@@ -153,6 +155,7 @@ class Surface:
     ) -> Float[Tensor, " p"]:
         average = WeightedMean()
         leaves = [leaf.requires_grad_() for leaf in self._leaves(point)]
+        self._require_nothing_hidden(leaves)
         with (
             self._measuring(leaves),
             gradient_explained(),
@@ -199,6 +202,7 @@ class Surface:
         every = range(len(leaves))
         for position in every if layers is None else self.parameters.within(layers):
             leaves[position].requires_grad_()
+        self._require_nothing_hidden(leaves)
         with (
             self._measuring(leaves),
             gradient_explained(),
@@ -245,7 +249,7 @@ class Surface:
         require_finite_weights(dict(zip(self.parameters.names, leaves, strict=True)))
         if self._firm != modes:
             with self._measuring(leaves):
-                require_firm_footing(
+                self._reentrant = require_firm_footing(
                     self._evaluate,
                     leaves,
                     self._batches,
@@ -253,3 +257,10 @@ class Surface:
                     self._batch_statistics,
                 )
             self._firm = modes
+
+    def _require_nothing_hidden(self, leaves: Sequence[Tensor]) -> None:
+        """Look for what reentrant checkpoints hide, where there are any."""
+        if self._reentrant:
+            named = dict(zip(self.parameters.names, leaves, strict=True))
+            with self._measuring(leaves):
+                require_nothing_hidden(self._evaluate, named, self._batches)

@@ -84,4 +84,5 @@ def _multiplied(
 
 
 def _side_by_side(columns: list[Tensor]) -> Tensor:
-    return columns[0][:, None] if len(columns) == 1 else torch.stack(columns, 1)
+    # each in one piece of memory, as the next product will want it
+    return columns[0][:, None] if len(columns) == 1 else torch.stack(columns).T

@@ -8,13 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from theodolite.batches import Batch
-from theodolite.errors import ProductError, TheodoliteError
+from theodolite.errors import LossError, ModelError, ProductError, TheodoliteError
 from theodolite.evaluation import Evaluation
 from theodolite.products.batch_product import BatchProduct
 from theodolite.products.check import Check, Examination, difference_that_tells
+from theodolite.products.differentiable_twice import differentiable_twice
 from theodolite.products.engine import Engine, Way
 from theodolite.products.gradient_difference import GradientDifference
 from theodolite.products.memory import RetainedBytes, is_out_of_memory
+
+# a model may work in one way and not in another
+_REFUSALS = (RuntimeError, NotImplementedError, ProductError, ModelError, LossError)
 
 
 @final
@@ -63,16 +67,16 @@ class Choice:
         RuntimeError
             What autograd says, when no way works at all.
         """
-        refusal: Exception | None = None
+        refusals: list[tuple[Way, Exception]] = []
         tried: list[_Tried] = []
         self.checks.clear()
         for way in self.engine.ways:
             try:
                 one = self._tried(way, evaluate, leaves, batch, model)
-            except (RuntimeError, NotImplementedError, ProductError) as error:
+            except _REFUSALS as error:
                 if is_out_of_memory(error):
                     raise
-                refusal = refusal or error
+                refusals.append((way, error))
                 said = str(error).strip().partition("\n")[0]
                 self.checks.append(Check(way.name, right=False, note=said))
                 continue
@@ -82,8 +86,11 @@ class Choice:
             self.checks.append(one.check)
             if one.check.right and not one.check.noise:
                 break
-        if refusal is not None and not tried:
-            raise refusal
+        if not tried:
+            # torch's own says what is wrong with the model
+            raise min(
+                refusals, key=lambda pair: pair[0].kernels is not differentiable_twice
+            )[1]
         chosen = self._best(tried)
         self.way, self.check = chosen.way, chosen.check
         return chosen.product, chosen.size
@@ -108,6 +115,8 @@ class Choice:
         batch: Batch,
         model: nn.Module | None,
     ) -> "_Tried":
+        if not way.faithful:
+            _require_same_loss(way, evaluate, leaves, batch, model)
         with way.kernels(model):
             with RetainedBytes() as counter:
                 product = way.linearise(evaluate, leaves, batch)
@@ -147,6 +156,40 @@ class _Tried:
     product: BatchProduct
     size: int
     check: Check | None
+
+
+def _most_telling(refusals: Sequence[tuple[Way, Exception]]) -> Exception:
+    """What torch's own operations say is wrong with the model, if they were asked."""
+    own = [error for way, error in refusals if way.kernels is differentiable_twice]
+    return [*own, refusals[0][1]][0]
+
+
+def _require_same_loss(
+    way: Way,
+    evaluate: Evaluation,
+    leaves: Sequence[Tensor],
+    batch: Batch,
+    model: nn.Module | None,
+) -> None:
+    """Refuse a way under whose kernels the model computes something else.
+
+    Raises
+    ------
+    ProductError
+        When the mean loss of the batch is not what it is under torch's own.
+    """
+    losses = []
+    for kernels in (differentiable_twice, way.kernels):
+        with kernels(model):
+            losses.append(float(evaluate(leaves, batch)[0].detach()))
+    plain, other = losses
+    resolution = max(torch.finfo(leaf.dtype).eps for leaf in leaves)
+    if abs(other - plain) > 1000 * resolution * max(abs(plain), 1e-2):
+        raise ProductError(
+            found=f"The loss is {other:.6g} in place of {plain:.6g}.",
+            why="The model depends on how its numbers lie in memory.",
+            instead='Give products="primitive-operations".',
+        )
 
 
 def _examination(

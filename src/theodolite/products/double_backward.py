@@ -17,6 +17,7 @@ from theodolite.batches import Batch
 from theodolite.errors import NoGradientError
 from theodolite.evaluation import Evaluation
 from theodolite.products.batch_product import BatchProduct
+from theodolite.products.lean.function import is_lean
 
 _REENTRANT = "CheckpointFunctionBackward"
 
@@ -48,7 +49,7 @@ class GradientGraph(BatchProduct):
         nodes = list(nodes_behind(g for g in self.gradients if g is not None))
         require_whole_graph(nodes)
         self.nodes, self.rounding = len(nodes), rounding_behind(nodes)
-        self.runs_python = hooked or any(map(_is_python, nodes))
+        self.runs_python = hooked or any(map(runs_python, nodes))
 
     def product(
         self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
@@ -120,8 +121,10 @@ def rounding_behind(nodes: Iterable[Any]) -> float:
     return max((torch.finfo(d).eps for d in types if d.is_floating_point), default=0.0)
 
 
-def _is_python(node: Any) -> bool:
-    return isinstance(node, torch.autograd.function.BackwardCFunction)
+def runs_python(node: Any) -> bool:
+    """Whether a node of a graph calls Python code that is not this project's."""
+    python = isinstance(node, torch.autograd.function.BackwardCFunction)
+    return python and not is_lean(node)
 
 
 def require_graph(loss: Tensor) -> None:

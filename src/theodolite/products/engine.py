@@ -11,6 +11,11 @@ from theodolite.errors import ArgumentError
 from theodolite.products.batch_product import Linearise
 from theodolite.products.differentiable_twice import differentiable_twice
 from theodolite.products.gradient_difference import GradientDifference
+from theodolite.products.lean.operations import (
+    LeanOperations,
+    has_lean_operations,
+    has_planar_convolutions,
+)
 from theodolite.products.primitive.operations import PrimitiveOperations
 from theodolite.products.traced import Tracing
 
@@ -29,6 +34,8 @@ class Way:
         Makes one batch ready.
     kernels : callable
         A context for the model in which that works.
+    faithful : bool
+        Whether the loss is certainly what it is without that context.
     """
 
     name: str
@@ -36,6 +43,7 @@ class Way:
     kernels: Callable[[nn.Module | None], AbstractContextManager[Any]] = (
         differentiable_twice
     )
+    faithful: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,9 @@ class Engine:
     keeps: bool = True
 
 
-def engine_named(name: str, inner: Linearise, is_hessian: bool = True) -> Engine:
+def engine_named(
+    name: str, inner: Linearise, model: nn.Module | None, is_hessian: bool = True
+) -> Engine:
     """The engine of that name around a curvature's own way to multiply.
 
     Differences of gradients are the Hessian's alone.
@@ -67,16 +77,16 @@ def engine_named(name: str, inner: Linearise, is_hessian: bool = True) -> Engine
     ArgumentError
         When there is none of that name.
     """
-    plain = Way("double backward", inner)
-    primitive = Way("double backward, primitive operations", inner, _primitive)
+    plain = _ways("double backward", inner, model)
+    traced, compiled = Tracing(inner), Tracing(inner, compiled=True)
     differences = Way("gradient difference", GradientDifference, _any_kernels)
     engines = {
-        AUTOMATIC: Engine(name, (plain, primitive)),
-        "retained-graph": Engine(name, (plain, primitive)),
-        "double-backward": Engine(name, (plain, primitive), keeps=False),
-        "primitive-operations": Engine(name, (primitive,)),
-        "traced": Engine(name, _both("traced", inner, compiled=False)),
-        "compiled": Engine(name, _both("compiled", inner, compiled=True)),
+        AUTOMATIC: Engine(name, plain),
+        "retained-graph": Engine(name, plain),
+        "double-backward": Engine(name, plain, keeps=False),
+        "primitive-operations": Engine(name, plain[-1:]),
+        "traced": Engine(name, _ways("traced", traced, model)),
+        "compiled": Engine(name, _ways("compiled", compiled, model)),
         "gradient-difference": Engine(name, (differences,), keeps=False),
     }
     if not is_hessian:
@@ -88,6 +98,20 @@ def engine_named(name: str, inner: Linearise, is_hessian: bool = True) -> Engine
             instead=f"Give one of {', '.join(map(repr, engines))}.",
         )
     return engines[name]
+
+
+def _ways(name: str, linearise: Linearise, model: nn.Module | None) -> tuple[Way, ...]:
+    """The fastest first; torch's fused operations taken apart last."""
+    ways = [
+        Way(name, linearise),
+        Way(f"{name}, primitive operations", linearise, _primitive),
+    ]
+    if has_lean_operations(model):
+        ways.insert(0, Way(f"{name}, lean operations", linearise, _lean))
+    if has_planar_convolutions(model):
+        fastest = Way(f"{name}, channels last", linearise, _channels_last, False)
+        ways.insert(0, fastest)
+    return tuple(ways)
 
 
 def _any_kernels(model: nn.Module | None) -> AbstractContextManager[Any]:
@@ -103,9 +127,15 @@ def _primitive(model: nn.Module | None) -> Iterator[None]:
         yield
 
 
-def _both(name: str, inner: Linearise, compiled: bool) -> tuple[Way, Way]:
-    """As it is, and with torch's fused operations taken apart."""
-    return (
-        Way(name, Tracing(inner, compiled)),
-        Way(f"{name}, primitive operations", Tracing(inner, compiled), _primitive),
-    )
+@contextmanager
+def _lean(model: nn.Module | None) -> Iterator[None]:
+    """Operations with cheaper second derivatives."""
+    with differentiable_twice(model), LeanOperations():
+        yield
+
+
+@contextmanager
+def _channels_last(model: nn.Module | None) -> Iterator[None]:
+    """The same, in the memory format that convolutions are fast in."""
+    with differentiable_twice(model), LeanOperations(channels_last=True):
+        yield

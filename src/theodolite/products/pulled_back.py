@@ -17,6 +17,7 @@ from theodolite.products.double_backward import (
     nodes_behind,
     require_whole_graph,
     rounding_behind,
+    runs_python,
 )
 
 
@@ -79,8 +80,7 @@ class PulledBack(BatchProduct):
         nodes = list(nodes_behind([*known, *self.outputs, *self.matrix.graph()]))
         require_whole_graph(nodes)
         self.rounding = rounding_behind(nodes)
-        python = torch.autograd.function.BackwardCFunction
-        self.runs_python = hooked or any(isinstance(node, python) for node in nodes)
+        self.runs_python = hooked or any(map(runs_python, nodes))
 
     def product(
         self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]

@@ -17,6 +17,8 @@ from theodolite.spectrum.eigenpairs import chosen_positions
 from theodolite.spectrum.krylov import Krylov
 
 _BASIS = 40
+# blocks that are written out: a residual says that some eigenvalue is near, not which
+_SMALL = 16
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ class _LayerSearch:
         empty = torch.empty(0, dtype=like.dtype, device=like.device)
         self.krylov = Krylov.from_random(size, _BASIS, empty, seed)
         self.tol, self.products, self.done = tol, 0, False
+        self._small = size <= _SMALL
 
     def absorb(self, product: Tensor) -> None:
         """Take a product, judge, and make room for the next."""
@@ -197,7 +200,8 @@ class _LayerSearch:
         self.products += 1
         ritz = self.krylov.ritz()
         met = float(ritz.estimates[-1]) <= self._tolerance(ritz.values)
-        self.done = self.krylov.exhausted or (met and self.row().converged)
+        good = met and not self._small and self.row().converged
+        self.done = self.krylov.exhausted or good
         if self.krylov.full and not self.done:
             kept = chosen_positions(ritz.values, _BASIS // 2, "LA")
             self.krylov.restart(ritz.values[kept], ritz.mixes[:, kept])
