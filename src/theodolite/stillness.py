@@ -77,7 +77,13 @@ def seed_everything(seed: int) -> None:
     """Set every global random state; only inside :func:`held_still`."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    accelerator = torch.accelerator.current_accelerator()
+    kind = "cpu" if accelerator is None else accelerator.type
+    if kind == "cpu" or (kind == "cuda" and not torch.cuda.is_initialized()):
+        # torch.manual_seed would queue a call for the day that CUDA is there, each time
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def undisturbed() -> bool:

@@ -187,26 +187,29 @@ class ProductStore:
 
     def _visit_one(self, index: int, batch: Batch, use: Use) -> None:
         """Hand over one batch; forgotten afterwards, unless it is kept."""
-        kept = self._kept.get(index)
-        product = kept or self._ready(index, batch)
-        if (weight := self._weights[index]) and self.choice.way is not None:
+        if self.choice.way is None:
+            self._choose(index, batch)
+        if self._weights.get(index) != 0 and self.choice.way is not None:
             with self.choice.way.kernels(self._model):
-                use(product, weight)
+                product = self._kept.get(index) or self._ready(index, batch)
+                if weight := self._weights[index]:
+                    use(product, weight)
             self.error = max(self.error, product.error)
 
+    def _choose(self, index: int, batch: Batch) -> None:
+        """See on a batch which way is right, unless it weighs nothing."""
+        product, size = self.choice.first(
+            self._evaluate, self.leaves, batch, self._model
+        )
+        self.error = 0.0 if self.choice.check is None else self.choice.check.noise
+        self._keep_if_it_fits(index, product, size)
+
     def _ready(self, index: int, batch: Batch) -> BatchProduct:
-        if self.choice.way is None:
-            product, size = self.choice.first(
-                self._evaluate, self.leaves, batch, self._model
-            )
-            self.error = 0.0 if self.choice.check is None else self.choice.check.noise
-            self._keep_if_it_fits(index, product, size)
-            return product
         room = self._allowed and self.kept_bytes + self.largest_bytes <= self.memory
-        with self.choice.way.kernels(self._model):
-            if room and index not in self._weights:
-                return self._measured(index, batch)
-            product = self.choice.way.linearise(self._evaluate, self.leaves, batch)
+        if room and index not in self._weights:
+            return self._measured(index, batch)
+        assert self.choice.way is not None
+        product = self.choice.way.linearise(self._evaluate, self.leaves, batch)
         self._weights.setdefault(index, float(product.weight))
         return product
 
