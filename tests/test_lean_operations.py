@@ -13,6 +13,7 @@ import theodolite as td
 from dense import dense, relative
 from problems import labels, normal, ready
 from theodolite.products.double_backward import GradientGraph, nodes_behind
+from theodolite.products.kinks import kinks_behind
 from theodolite.products.lean.function import is_lean
 from theodolite.products.lean.operations import LeanOperations
 
@@ -21,6 +22,7 @@ CE = nn.CrossEntropyLoss()
 
 # shape of a sample, and the operation
 OPERATIONS: dict[str, tuple[tuple[int, ...], Callable[[], nn.Module]]] = {
+    "relu": ((5,), nn.ReLU),
     "conv1d": ((3, 7), lambda: nn.Conv1d(3, 4, 3, padding=1)),
     "conv2d": ((3, 5, 6), lambda: nn.Conv2d(3, 4, 3)),
     "conv3d": ((2, 3, 4, 3), lambda: nn.Conv3d(2, 3, 2)),
@@ -73,28 +75,19 @@ class Around(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], make: Callable[[], nn.Module]) -> None:
         super().__init__()
-        self.before = nn.Parameter(torch.ones(shape))
+        self.before = nn.Parameter(torch.ones(shape[0], *[1] * (len(shape) - 1)))
         self.operation = make()
-        self.after = nn.LazyLinear(3)
+        self.after = nn.Linear(2, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.after(
-            torch.tanh(self.operation(torch.tanh(x * self.before))).flatten(1)
-        )
+        bent = self.operation(torch.tanh(x * self.before)).flatten(1)
+        return self.after(torch.tanh(bent @ normal(bent.shape[1], 2, dtype=x.dtype)))
 
 
 def problem(name: str, dtype: torch.dtype) -> tuple[nn.Module, tuple[Tensor, Tensor]]:
     shape, make = OPERATIONS[name]
     x, y = normal(4, *shape, dtype=dtype), labels(3, 4)
-
-    def whole() -> nn.Module:
-        model = Around(shape, make)
-        model(x.float())
-        return model
-
-    model = ready(whole, dtype)
-    training = name == "no statistics"
-    return (model if training else model.eval()), (x, y)
+    return ready(lambda: Around(shape, make), dtype), (x, y)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -102,7 +95,6 @@ def problem(name: str, dtype: torch.dtype) -> tuple[nn.Module, tuple[Tensor, Ten
 def test_products_are_torchs_own(name: str, memory: int | None) -> None:
     model, data = problem(name, F64)
     land = td.Landscape(model, CE, data, memory=memory)
-    point = land.point
 
     def average(flat: Tensor) -> Tensor:
         pieces = dict(
@@ -110,7 +102,7 @@ def test_products_are_torchs_own(name: str, memory: int | None) -> None:
         )
         return CE(torch.func.functional_call(model, pieces, (data[0],)), data[1])
 
-    wanted = dense(average, point)
+    wanted = dense(average, land.point)
     hessian = land.hessian()
     assert relative(hessian.dense(), wanted) <= 1e-12
     gauss_newton = land.gauss_newton().dense()
@@ -144,8 +136,8 @@ class Pictures(nn.Module):
         self.last = nn.Linear(5 * 2 * 2, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool2d(torch.tanh(self.norm(self.conv1(x))), 1)
-        x = self.drop(torch.tanh(self.conv2(x)))
+        x = F.max_pool2d(F.relu(self.norm(self.conv1(x))), 1)
+        x = self.drop(torch.tanh(self.conv2(x)).relu())
         return self.last(x.view(x.size(0), -1))
 
 
@@ -203,10 +195,10 @@ def test_graphs_with_lean_functions_need_nothing_held() -> None:
     assert hessian.engine == "retained graph, channels last"
     [product] = hessian.store._kept.values()
     assert isinstance(product, GradientGraph)
-    assert any(
-        map(is_lean, nodes_behind(g for g in product.gradients if g is not None))
-    )
+    gradients = [g for g in product.gradients if g is not None]
+    assert any(map(is_lean, nodes_behind(gradients)))
     assert not product.runs_python
+    assert kinks_behind(gradients) == ["max-pooling", "relu"]
 
 
 @pytest.mark.parametrize("products", ["auto", "double-backward", "traced"])

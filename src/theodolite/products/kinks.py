@@ -9,6 +9,7 @@ from theodolite.products.double_backward import nodes_behind
 # names of autograd's nodes, without their number
 _KINKED = {
     "Relu": "relu",
+    "ReLU": "relu",
     "Threshold": "threshold",
     "LeakyRelu": "leaky_relu",
     "PreluKernel": "prelu",

@@ -4,7 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import Function
+
+# a tracer's tensors are as good
+_PLAIN = (Tensor, nn.Parameter, FakeTensor)
 
 
 class LeanFunction(Function):
@@ -32,7 +36,7 @@ def no_leaf(tensor: Tensor) -> Tensor:
 
 def is_plain(*tensors: Any) -> bool:
     """Whether these are ordinary tensors of one type, outside of ``torch.func``."""
-    known = all(type(tensor) in (Tensor, nn.Parameter) for tensor in tensors)
+    known = all(type(tensor) in _PLAIN for tensor in tensors)
     transformed = vars(torch._C)["_functorch"].peek_interpreter_stack() is not None
     return (
         known

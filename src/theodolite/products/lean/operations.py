@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from theodolite.products.lean import batch_norm, convolutions
+from theodolite.products.lean import activations, batch_norm, convolutions
 from theodolite.products.rewriting import Rewriting
 
-_REWRITES = {**batch_norm.rewrites, **convolutions.rewrites}
+_REWRITES = {**activations.rewrites, **batch_norm.rewrites, **convolutions.rewrites}
 _CHANNELS_LAST = {**_REWRITES, **convolutions.channels_last}
 
 
