@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from peak_memory import KINDS, peak
 from peers import Peer, Verdict, judged
-from timing import UNIT, Call, Spread, Times, interleaved, ratio, wall_clock
+from timing import UNIT, Call, Spread, Times, interleaved, ratio, seconds, wall_clock
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -26,14 +26,18 @@ Cell = dict[str, Any]
 Cells = dict[str, Cell]
 
 
-def measured(name: str, rounds: int, peers: list[Peer]) -> Cells:
-    """Row name to what stands in it, for one network."""
+def measured(
+    name: str, rounds: int, peers: list[Peer], folder: str | None = None
+) -> Cells:
+    """Row name to what stands in it, for one network; peers lie in a folder."""
     case = network(name)
     cells = _one_batch(name, case, rounds, peers)
     cells |= _eight_batches(case, max(3, rounds // _EVERY), peers)
     cells["flops"] = {"number": _arithmetic(case)}
     for kind in KINDS:
         cells[f"peak {kind}"] = {"number": peak(name, kind)}
+    for peer in peers:
+        cells[f"peak {peer.name}"] = {"number": peak(name, peer.name, folder)}
     cells["parameters"] = {"number": case.size}
     return cells
 
@@ -50,9 +54,19 @@ def _one_batch(name: str, case: Network, rounds: int, peers: list[Peer]) -> Cell
     cells |= _against(times, verdicts, ["kept", "compiled"])
     cells["rounds"] = {"number": len(times[UNIT])}
     unit = median(times["kept"])
+    cells["set-up"] = {"number": _set_up(case, vector) / unit}
     for key, took in first.items():
         cells[f"first {key}"] = {"number": took / unit, "seconds": took}
     return cells
+
+
+def _set_up(case: Network, vector: Tensor) -> float:
+    """Seconds from a landscape to its first product, everything imported."""
+
+    def start() -> None:
+        _ = td.Landscape(case.model, LOSS, case.batches[0]).hessian() @ vector
+
+    return median(seconds(start) for _ in range(3))
 
 
 def _calls(case: Network) -> dict[str, tuple[Call, int]]:

@@ -53,9 +53,10 @@ def about(rounds: int) -> str:
         f"on {processor()}, {os.cpu_count()} cores, {platform.system()} "
         f"{platform.machine()}, torch {torch.__version__}, Python "
         f"{platform.python_version()}, theodolite {td.__version__}. *Aim* is what a "
-        "row should reach; ✓ where its median does. The first products are on the "
-        "clock, in products on a kept graph: with the check and, where they are "
-        "traced or compiled, torch's imports and an empty cache. Operations are "
+        "row should reach; ✓ where its median does. *Set-up* is all "
+        "from a landscape to its first product, with the choice and the check, once "
+        "everything is imported; the first products of a process are on the clock, "
+        "with torch's imports and an empty cache. Operations are "
         "counted by `FlopCounterMode`; memory is the process's largest resident set "
         "(`VmHWM`) less what was resident before, in a process each."
     )
@@ -93,7 +94,7 @@ def table(name: str, cells: Cells, peers: Sequence[str]) -> str:
     head = [f"| {size:,} parameters | gradients | aim |", "|---|---:|---:|"]
     ours = [row for row in _ours(name, cells) if row[1]]
     second = ["", "| beside peers | | aim |", "|---|---:|---:|"]
-    lines = [*head, *map(_line, [*ours, *_costs(cells)])]
+    lines = [*head, *map(_line, [*ours, *_costs(cells, peers)])]
     return "\n".join([*lines, *second, *map(_line, _beside(name, cells, peers))])
 
 
@@ -114,9 +115,11 @@ def _ours(name: str, cells: Cells) -> list[Row]:
     ]
 
 
-def _costs(cells: Cells) -> list[Row]:
+def _costs(cells: Cells, peers: Sequence[str]) -> list[Row]:
     """Set-up, arithmetic and memory."""
-    rows: list[Row] = []
+    start = cells["set-up"]["number"]
+    text = f"{start:.1f} products"
+    rows: list[Row] = [("set-up, the first product with it", text, _at_most(start, 10))]
     for key in ("kept", "traced", "compiled"):
         cell = cells[f"first {key}"]
         text = f"{cell['number']:,.0f} products, {cell['seconds']:.1f} s"
@@ -127,6 +130,10 @@ def _costs(cells: Cells) -> list[Row]:
         ("ratios measured, one batch and eight", _rounds(cells), ""),
         ("operations, graph kept", f"{cells['flops']['number']:.2f}", ""),
         ("peak memory, graph kept", f"{kept:.0f} MiB; a gradient {plain:.0f}", ""),
+        *(
+            (f"peak memory, {peer}", f"{cells[f'peak {peer}']['number']:.0f} MiB", "")
+            for peer in peers
+        ),
     ]
 
 

@@ -71,7 +71,7 @@ def main() -> None:
     torch.set_num_threads(1)
     peers = found_in(chosen.peers)
     if chosen.one:
-        print(json.dumps(measured(chosen.one, chosen.rounds, peers)))
+        print(json.dumps(measured(chosen.one, chosen.rounds, peers, chosen.peers)))
         return
     found = {}
     for name in chosen.only.split(","):

@@ -19,7 +19,12 @@ from operations.row import (
     between,
     wrapped,
 )
-from theodolite.errors import ParameterError, RandomLossError, SecondDerivativeError
+from theodolite.errors import (
+    NoGradientError,
+    ParameterError,
+    RandomLossError,
+    SecondDerivativeError,
+)
 
 
 class Recomputed(nn.Module):
@@ -218,7 +223,7 @@ CHECKPOINTS: dict[str, Row] = {
     ),
     "checkpoint, sequential": between(Sequenced),
     "checkpoint, reentrant": between(lambda: Recomputed(use_reentrant=True)).refused(
-        SecondDerivativeError, "use_reentrant=False"
+        NoGradientError, "use_reentrant=False"
     ),
 }
 
