@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import theodolite as td
 from dense import dense, relative
 from problems import labels, normal, ready
+from theodolite.errors import ProductError
 from theodolite.products.double_backward import GradientGraph, nodes_behind
 from theodolite.products.kinks import kinks_behind
 from theodolite.products.lean.function import is_lean
@@ -226,6 +227,59 @@ def test_a_mask_that_would_be_another_keeps_channels_first() -> None:
     tried = [(check.engine, check.right) for check in hessian.store.choice.checks]
     assert tried[0] == ("double backward, channels last", False)
     assert relative(found, land.hessian(products="primitive-operations") @ v) <= 1e-5
+
+
+class Blind(nn.Module):
+    """A dropout that neither loss nor output shows: what follows it is zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.drop = nn.Conv2d(2, 4, 3), nn.Dropout(0.5)
+        self.last = nn.Linear(64, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.drop(torch.tanh(self.conv(x))).flatten(1))
+
+
+@pytest.mark.parametrize("products", ["auto", "traced"])
+def test_nor_do_channels_move_where_the_loss_cannot_see_the_mask(products: str) -> None:
+    model = ready(Blind, F32).train()
+    nn.init.zeros_(model.get_parameter("last.weight"))
+    data = (normal(6, 2, 6, 6, dtype=F32), labels(3, 6))
+    land = td.Landscape(model, CE, data, seed=0)
+    hessian, v = land.hessian(products=products), normal(land.size, dtype=F32)
+    wanted = land.hessian(products="primitive-operations") @ v
+    assert relative(hessian @ v, wanted) <= 1e-5
+    assert hessian.engine.endswith("lean operations")
+
+
+class Writing(nn.Module):
+    """Samples that are marked are blanked through a view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(2, 4, 3, padding=1), nn.Linear(144, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.conv(x).tanh() * 1
+        if bool((x > 100).any()):
+            z.view(len(x), -1)[x[:, 0, 0, 0] > 100] = 0.0
+        return self.last(z.flatten(1))
+
+
+@pytest.mark.parametrize("marked", [0, 1], ids=["first batch", "second batch"])
+def test_writes_through_a_view_that_is_none_are_noticed(marked: int) -> None:
+    batches = [(normal(6, 2, 6, 6, dtype=F32, seed=s), labels(3, 6)) for s in (1, 2)]
+    batches[marked][0][2:4, 0, 0, 0] = 101.0
+    land = td.Landscape(ready(Writing, F32), CE, batches)
+    hessian, v = land.hessian(), normal(land.size, dtype=F32)
+    if marked:
+        with pytest.raises(ProductError, match="writes through a view"):
+            hessian @ v
+        return
+    wanted = land.hessian(products="primitive-operations") @ v
+    assert relative(hessian @ v, wanted) <= 1e-5
+    assert hessian.engine == "retained graph, lean operations"
 
 
 class Mapped(Pictures):

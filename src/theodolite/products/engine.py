@@ -11,6 +11,7 @@ from theodolite.errors import ArgumentError
 from theodolite.products.batch_product import Linearise
 from theodolite.products.differentiable_twice import differentiable_twice
 from theodolite.products.gradient_difference import GradientDifference
+from theodolite.products.lean.layout import indifferent_to_layout
 from theodolite.products.lean.operations import (
     LeanOperations,
     has_lean_operations,
@@ -109,7 +110,8 @@ def _ways(name: str, linearise: Linearise, model: nn.Module | None) -> tuple[Way
     if has_lean_operations(model):
         ways.insert(0, Way(f"{name}, lean operations", linearise, _lean))
     if has_planar_convolutions(model):
-        fastest = Way(f"{name}, channels last", linearise, _channels_last, False)
+        watched = indifferent_to_layout(linearise)
+        fastest = Way(f"{name}, channels last", watched, _channels_last, False)
         ways.insert(0, fastest)
     return tuple(ways)
 

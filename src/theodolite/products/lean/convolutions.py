@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from theodolite.products.lean.function import LeanFunction, is_plain, no_leaf
+from theodolite.products.lean.layout import copied_view
 from theodolite.products.rewriting import Rewrites, autocast
 
 _ATEN = torch.ops.aten
@@ -181,13 +182,13 @@ def convolution_with_channels_last(
 
 
 @channels_last(Tensor.view)
-def view(input: Tensor, *shape: Any) -> Any:
+def view(input: Tensor, *shape: Any, **kwargs: Any) -> Any:
     """A view where channels first would have one, though they are last."""
-    if shape and isinstance(shape[0], torch.dtype):
+    if kwargs or isinstance(shape[0], torch.dtype) or input.is_contiguous():
         return NotImplemented
-    if input.ndim == 4 and not input.is_contiguous():
-        return input.reshape(*shape)
-    return NotImplemented
+    found = input.reshape(*shape)
+    shared = vars(torch._C)["_is_alias_of"](input, found)
+    return found if shared else copied_view(input, found)
 
 
 def _convolved(

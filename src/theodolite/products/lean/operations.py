@@ -7,6 +7,7 @@ the CPU's kernels are slow in. See the files beside this one.
 
 from typing import final
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -28,8 +29,7 @@ class LeanOperations(Rewriting):
     ----------
     channels_last : bool
         Whether two-dimensional convolutions leave their channels last in memory, where
-        that is faster. What depends on the order of numbers in memory, as the random
-        mask of a dropout does, is another one then.
+        that is faster: for models to which that is nothing, see :mod:`.layout`.
     """
 
     def __init__(self, channels_last: bool = False) -> None:
@@ -46,5 +46,8 @@ def has_lean_operations(model: nn.Module | None) -> bool:
 def has_planar_convolutions(model: nn.Module | None) -> bool:
     """Whether some of a model's modules may be faster with channels last."""
     return model is not None and any(
-        isinstance(module, nn.Conv2d) for module in model.modules()
+        isinstance(module, nn.Conv2d)
+        and module.weight.dtype == torch.float32
+        and module.weight.device.type == "cpu"
+        for module in model.modules()
     )
