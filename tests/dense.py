@@ -1,6 +1,7 @@
 """Dense references, and how far something is from one."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,10 @@ F64 = torch.float64
 
 def relative(found: Tensor, wanted: Tensor) -> float:
     return float((found.double() - wanted.double()).norm() / wanted.double().norm())
+
+
+def close(found: Any, wanted: Any) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-11)
 
 
 def uneven(*shape: int, dtype: torch.dtype = F64) -> list[tuple[Tensor, Tensor]]:

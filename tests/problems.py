@@ -6,7 +6,7 @@ one batch, written out by hand, differentiated by torch.autograd.functional.hess
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -283,3 +283,8 @@ PROBLEMS: dict[str, Callable[[torch.dtype], Case]] = {
     "dict inputs": dict_inputs,
     "own loss": own_loss,
 }
+
+
+@cache
+def dense_reference(problem: str) -> Tensor:
+    return PROBLEMS[problem](torch.float64).hessian()

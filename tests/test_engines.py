@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations
 import theodolite as td
 from dense import relative
 from networks import MLP
-from problems import PROBLEMS, labels, normal
+from problems import PROBLEMS, dense_reference, labels, normal
 from refused import Reversal, between
 from theodolite.errors import ArgumentError, NonFiniteError, ProductError
 from theodolite.products import hastening
@@ -36,32 +36,23 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def references() -> dict[str, Tensor]:
-    return {}
-
-
-# these keep nothing, however much they may; tracing takes its time
-STREAMING = {"double-backward", "gradient-difference"}
+# tracing takes its time
 TRACED = {"cnn with batch norm", "scaled dot product", "tied weights", "class weights"}
 CASES = [
     (problem, engine, memory)
     for problem in PROBLEMS
     for engine in ENGINES
     for memory in (None, 0)
-    if memory == 0 or engine not in STREAMING
     if engine != "traced" or (problem in TRACED and memory == 0)
 ]
 
 
 @pytest.mark.parametrize(("problem", "engine", "memory"), CASES)
 def test_every_engine_equals_the_dense_reference_and_leaves_no_trace(
-    problem: str, engine: str, memory: Any, references: dict[str, Tensor]
+    problem: str, engine: str, memory: Any
 ) -> None:
     case = PROBLEMS[problem](F64)
-    if problem not in references:
-        references[problem] = case.hessian()
-    wanted = references[problem]
+    wanted = dense_reference(problem)
     vectors = normal(len(wanted), 9, dtype=F64)
     hessian = case.landscape(memory=memory).hessian(products=engine)
     with nothing_changes(case.model):

@@ -35,19 +35,19 @@ def quadratic(land: td.Landscape, vectors: Tensor, count: int, samples: int) -> 
 def test_its_mean_over_draws_is_the_gauss_newton_matrix(loss: str) -> None:
     land = LIKELIHOODS[loss].landscape(F64)
     matrix, vectors = land.gauss_newton(), normal(land.size, 2, dtype=F64)
-    draws = quadratic(land, vectors, count=8, samples=20)
+    draws = quadratic(land, vectors, count=10, samples=40)
     wanted = (vectors * (matrix @ vectors)).sum(0)
     error = draws.std(0) / len(draws) ** 0.5
-    assert (error < 0.2 * wanted).all()
+    assert (error < 0.1 * wanted).all()
     assert ((draws.mean(0) - wanted).abs() <= 4 * error).all()
 
 
 def test_more_samples_are_the_mean_of_more_draws() -> None:
     land = LIKELIHOODS["cross-entropy"].landscape(F64)
     vectors = normal(land.size, 2, dtype=F64)
-    few, many = (quadratic(land, vectors, 16, k).var(0) for k in (1, 8))
-    # variances of 16 numbers have errors of 35 %: their ratio is 1/8 within a factor 4
-    assert ((few < 32 * many) & (many < 4 / 8 * few)).all()
+    few, many = (quadratic(land, vectors, 25, k).var(0) for k in (1, 16))
+    # variances of 25 numbers have errors of 28 %: their ratio is 1/16 within a factor 3
+    assert ((few < 48 * many) & (many < 3 / 16 * few)).all()
 
 
 @pytest.mark.parametrize("memory", [None, 0])
@@ -192,7 +192,7 @@ def test_a_likelihood_of_a_nonlinear_function_of_outputs_is_found() -> None:
     wanted = torch.einsum("nc,nci,ncj->ij", shares, slopes, slopes) / SAMPLES
     vector = normal(len(flat), dtype=F64)
     land = over.landscape(F64)
-    draws = quadratic(land, vector[:, None], count=8, samples=20)
+    draws = quadratic(land, vector[:, None], count=10, samples=40)
     error = float(draws.std()) / len(draws) ** 0.5
     assert float(draws.mean()) == pytest.approx(
         float(vector @ wanted @ vector), abs=4 * error

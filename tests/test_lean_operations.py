@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 
 import theodolite as td
 from dense import dense, relative
@@ -15,6 +16,7 @@ from problems import labels, normal, ready
 from theodolite.errors import ProductError
 from theodolite.products.double_backward import GradientGraph, nodes_behind
 from theodolite.products.kinks import kinks_behind
+from theodolite.products.lean import layout
 from theodolite.products.lean.function import is_lean
 from theodolite.products.lean.operations import LeanOperations
 
@@ -280,6 +282,22 @@ def test_writes_through_a_view_that_is_none_are_noticed(marked: int) -> None:
     wanted = land.hessian(products="primitive-operations") @ v
     assert relative(hessian @ v, wanted) <= 1e-5
     assert hessian.engine == "retained graph, lean operations"
+
+
+class Recomputed(Pictures):
+    """The same, computed again when it is differentiated."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return checkpoint(super().forward, x, use_reentrant=False)
+
+
+def test_nothing_is_remembered_of_what_is_computed_again() -> None:
+    _, data = pictures(F32)
+    hessian = td.Landscape(ready(Recomputed, F32), CE, data).hessian()
+    v = normal(hessian.shape[0], dtype=F32)
+    assert torch.equal(hessian @ v, hessian @ v)
+    assert hessian.engine.endswith("channels last")
+    assert layout._copies is None
 
 
 class Mapped(Pictures):

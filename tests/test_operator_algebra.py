@@ -13,6 +13,7 @@ from scipy.sparse.linalg import aslinearoperator, eigsh, svds
 from torch import Tensor
 
 import theodolite as td
+from dense import close
 from problems import PROBLEMS, normal
 from theodolite.errors import (
     ArgumentError,
@@ -40,10 +41,6 @@ def symmetric(size: int = 6, seed: int = 1) -> Tensor:
 
 def operator(size: int = 6, seed: int = 1) -> Operator:
     return as_operator(symmetric(size, seed))
-
-
-def close(found: Any, wanted: Any) -> None:
-    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-11)
 
 
 @pytest.fixture

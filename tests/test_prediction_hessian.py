@@ -1,12 +1,11 @@
 """The Hessian of the loss by the predictions."""
 
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor
 
 import theodolite as td
+from dense import close
 from networks import MLP
 from problems import PROBLEMS
 from theodolite.errors import (
@@ -15,10 +14,6 @@ from theodolite.errors import (
 )
 
 F64 = torch.float64
-
-
-def close(found: Any, wanted: Any) -> None:
-    torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-11)
 
 
 @pytest.fixture

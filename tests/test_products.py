@@ -1,23 +1,15 @@
 """Products, values and gradients against dense references of other making."""
 
-from functools import cache
-
 import pytest
 import torch
-from torch import Tensor
 
 from dense import relative
-from problems import PROBLEMS, normal
+from problems import PROBLEMS, dense_reference, normal
 
 RELATIVE = {torch.float64: 1e-9, torch.float32: 1e-5}
 KEPT_AND_STREAMED = [None, 0]
 
 every_problem = pytest.mark.parametrize("problem", PROBLEMS)
-
-
-@cache
-def dense_reference(problem: str) -> Tensor:
-    return PROBLEMS[problem](torch.float64).hessian()
 
 
 @every_problem

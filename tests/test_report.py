@@ -2,39 +2,24 @@
 
 import json
 import math
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from surveys import NASTY, QUOTED, Survey, page, survey_on_file, value
 from theodolite.report.amounts import amount, interval, number, whole
 from theodolite.report.headline import verdict
-from theodolite.report.page import embed, render
+from theodolite.report.page import embed
 from theodolite.report.words import cautions, sentences
-
-SAMPLE = Path(__file__).parent / "samples" / "survey.json"
-NASTY = "</script><script>alert(1)</script>"
-QUOTED = "\"><img src=x onerror='alert(2)'>&amp;{{ 7*7 }}"
-
-Survey = dict[str, Any]
 
 
 @pytest.fixture
 def survey() -> Survey:
-    return json.loads(SAMPLE.read_text(encoding="utf-8"))
-
-
-def page(survey: Survey) -> str:
-    return render(survey["run"], survey["measurements"])
+    return survey_on_file()
 
 
 def told(survey: Survey, name: str) -> str:
     words = sentences(name, survey["measurements"][name], survey["run"])
     return " ".join(words).replace("\u00a0", " ")
-
-
-def value(survey: Survey, name: str) -> dict[str, Any]:
-    return survey["measurements"][name]["value"]
 
 
 # Numbers

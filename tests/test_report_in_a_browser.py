@@ -1,7 +1,6 @@
 """The report as a browser shows it."""
 
 import copy
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from theodolite.report.page import render
+from surveys import NASTY, QUOTED, Survey, page, survey_on_file, value
 
-SAMPLE = Path(__file__).parent / "samples" / "survey.json"
-NASTY = "</script><script>alert(1)</script>"
-QUOTED = "\"><img src=x onerror='alert(2)'>&amp;{{ 7*7 }}"
 CHARTS = {
     "place",
     "speed_limit",
@@ -33,20 +29,10 @@ QUIET = [
     "--disable-sync",
 ]
 
-Survey = dict[str, Any]
-
 
 @pytest.fixture
 def survey() -> Survey:
-    return json.loads(SAMPLE.read_text(encoding="utf-8"))
-
-
-def page(survey: Survey) -> str:
-    return render(survey["run"], survey["measurements"])
-
-
-def value(survey: Survey, name: str) -> dict[str, Any]:
-    return survey["measurements"][name]["value"]
+    return survey_on_file()
 
 
 def degenerate(survey: Survey) -> Survey:

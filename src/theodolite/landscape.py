@@ -201,21 +201,7 @@ class Landscape(Surface):
         dtype : torch.dtype
             Of weights, buffers, data and the loss's own tensors.
         """
-        evaluate = self._evaluate.in_type(dtype)
-        surface = Surface(
-            getattr(evaluate, "model", None),
-            evaluate,
-            {
-                name: tensor.detach().to(dtype)
-                for name, tensor in zip(
-                    self.parameters.names, self._tensors, strict=True
-                )
-            },
-            self._batches.in_type(dtype),
-            self._memory,
-            self._batch_statistics,
-        )
-        return self._of(surface, self.name, self.loss_name)
+        return self._of(self.in_type(dtype), self.name, self.loss_name)
 
     def hessian(
         self,

@@ -212,6 +212,19 @@ class Surface:
             for batch in batches:
                 use(self._evaluate, leaves, batch)
 
+    def in_type(self, dtype: torch.dtype) -> "Surface":
+        """The same in another floating-point type, over a copy of the model."""
+        evaluate = self._evaluate.in_type(dtype)
+        named = zip(self.parameters.names, self._tensors, strict=True)
+        return Surface(
+            getattr(evaluate, "model", None),
+            evaluate,
+            {name: tensor.detach().to(dtype) for name, tensor in named},
+            self._batches.in_type(dtype),
+            self._memory,
+            self._batch_statistics,
+        )
+
     @property
     def evaluation(self) -> Evaluation:
         """How a batch is evaluated at given parameters."""

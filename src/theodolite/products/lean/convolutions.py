@@ -132,16 +132,8 @@ def convolution(
     """Torch's convolution of the same arguments."""
     if isinstance(padding, str):
         return NotImplemented
-    moves = weight.ndim - 2
-    settings = Settings(
-        _each(stride, moves),
-        _each(padding, moves),
-        _each(dilation, moves),
-        False,
-        [0] * moves,
-        groups,
-    )
-    return _convolved(input, weight, bias, settings)
+    moves = stride, padding, dilation, False, 0, groups
+    return _convolved(input, weight, bias, _settings(weight.ndim - 2, *moves))
 
 
 @rewrites(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
@@ -157,16 +149,19 @@ def transposed_convolution(
     dilation: Numbers = 1,
 ) -> Any:
     """Torch's transposed convolution of the same arguments."""
-    moves = weight.ndim - 2
-    settings = Settings(
-        _each(stride, moves),
-        _each(padding, moves),
-        _each(dilation, moves),
-        True,
-        _each(output_padding, moves),
-        groups,
+    moves = stride, padding, dilation, True, output_padding, groups
+    return _convolved(input, weight, bias, _settings(weight.ndim - 2, *moves))
+
+
+def is_fast_with_channels_last(tensor: Tensor) -> bool:
+    """Whether convolutions of such tensors were measured to be."""
+    return (
+        is_plain(tensor)
+        and tensor.dtype == torch.float32
+        and tensor.ndim == 4
+        and tensor.device.type == "cpu"
+        and torch.backends.mkldnn.is_available()
     )
-    return _convolved(input, weight, bias, settings)
 
 
 @channels_last(torch.conv2d)
@@ -174,7 +169,7 @@ def convolution_with_channels_last(
     input: Tensor, weight: Tensor, *args: Any, **kwargs: Any
 ) -> Any:
     """Torch's ``conv2d``, its result with channels last in memory."""
-    if _is_fast_with_channels_last(input, weight):
+    if all(map(is_fast_with_channels_last, (input, weight))):
         layout = torch.channels_last
         input = input.contiguous(memory_format=layout)
         weight = weight.contiguous(memory_format=layout)
@@ -202,21 +197,24 @@ def _convolved(
     return Convolution.apply(x, w, b, settings)
 
 
-def _each(numbers: Numbers, moves: int) -> list[int]:
-    """One number for each dimension that a convolution moves along."""
-    if isinstance(numbers, int):
-        return [numbers] * moves
-    return list(numbers) * (moves if len(numbers) == 1 else 1)
+def _settings(
+    dimensions: int,
+    stride: Numbers,
+    padding: Numbers,
+    dilation: Numbers,
+    transposed: bool,
+    output_padding: Numbers,
+    groups: int,
+) -> Settings:
+    """What torch takes, a number for each dimension that a convolution moves along."""
 
+    def each(numbers: Numbers) -> list[int]:
+        if isinstance(numbers, int):
+            return [numbers] * dimensions
+        return list(numbers) * (dimensions if len(numbers) == 1 else 1)
 
-def _is_fast_with_channels_last(input: Tensor, weight: Tensor) -> bool:
-    return (
-        is_plain(input, weight)
-        and input.dtype == torch.float32
-        and input.ndim == 4
-        and input.device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
-    )
+    lists = each(stride), each(padding), each(dilation)
+    return Settings(*lists, transposed, each(output_padding), groups)
 
 
 def _laid_out_like(x: Tensor, other: Tensor) -> Tensor:

@@ -14,13 +14,15 @@ from theodolite.errors import ProductError
 from theodolite.evaluation import Evaluation
 from theodolite.products.batch_product import BatchProduct, Linearise
 
-# tensors that stood in for views, with those they were taken of, and their versions
-_copies: list[tuple[Tensor, int]] = []
+# tensors that stood in for views, with those they were taken of, and their versions;
+# None while nobody watches, as when a checkpoint computes again
+_copies: list[tuple[Tensor, int]] | None = None
 
 
 def copied_view(source: Tensor, view: Tensor) -> Tensor:
     """Remember that a tensor stands in for a view of another."""
-    _copies.extend((tensor, tensor._version) for tensor in (source, view))
+    if _copies is not None:
+        _copies.extend((tensor, tensor._version) for tensor in (source, view))
     return view
 
 
@@ -36,14 +38,15 @@ def indifferent_to_layout(inner: Linearise) -> Linearise:
     def linearise(
         evaluate: Evaluation, leaves: Sequence[Tensor], batch: Batch
     ) -> BatchProduct:
-        _copies.clear()
+        global _copies
+        _copies = copies = []
         try:
             evaluate.draw_anew(batch)
             before = torch.get_rng_state()
             product = inner(evaluate, leaves, batch)
-            deed = _deed(before)
         finally:
-            _copies.clear()
+            _copies = None
+        deed = _deed(before, copies)
         if deed:
             raise ProductError(
                 found=f"The model {deed}, with channels last in memory.",
@@ -56,9 +59,9 @@ def indifferent_to_layout(inner: Linearise) -> Linearise:
     return linearise
 
 
-def _deed(before: Tensor) -> str:
-    """What the model did since a random state that depends on the layout."""
+def _deed(before: Tensor, copies: Sequence[tuple[Tensor, int]]) -> str:
+    """What depends on the layout and was done since a random state."""
     if not torch.equal(before, torch.get_rng_state()):
         return "draws random numbers"
-    written = any(tensor._version != version for tensor, version in _copies)
+    written = any(tensor._version != version for tensor, version in copies)
     return "writes through a view" if written else ""

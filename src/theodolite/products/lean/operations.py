@@ -7,7 +7,6 @@ the CPU's kernels are slow in. See the files beside this one.
 
 from typing import final
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -47,7 +46,6 @@ def has_planar_convolutions(model: nn.Module | None) -> bool:
     """Whether some of a model's modules may be faster with channels last."""
     return model is not None and any(
         isinstance(module, nn.Conv2d)
-        and module.weight.dtype == torch.float32
-        and module.weight.device.type == "cpu"
+        and convolutions.is_fast_with_channels_last(module.weight)
         for module in model.modules()
     )
