@@ -14,7 +14,8 @@ from rich.console import Console
 
 from theodolite.cli.app import main
 from theodolite.cli.survey import default_folder
-from theodolite.surveying.progress import Live, Plain, time_left
+from theodolite.progress import time_left
+from theodolite.progress_bars import Live, Plain
 from theodolite.surveying.result import read_survey
 from theodolite.version import __version__
 

@@ -167,7 +167,7 @@ def test_what_a_budget_does_not_reach_is_listed() -> None:
 )
 def test_an_interruption_loses_nothing(stage: str, after: int, tmp_path: Path) -> None:
     found = td.survey(
-        network(), out=tmp_path / "run", watcher=Interrupting(stage, after)
+        network(), out=tmp_path / "run", progress=Interrupting(stage, after)
     )
     assert found.run["state"] == "interrupted"
     # what the shared basis knows is read off, whenever the interruption came
@@ -182,7 +182,7 @@ def test_an_interruption_loses_nothing(stage: str, after: int, tmp_path: Path) -
 
 def test_a_resumed_survey_measures_only_what_is_missing(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    td.survey(network(), sigmas=FEW, out=folder, watcher=Interrupting("trace", 3))
+    td.survey(network(), sigmas=FEW, out=folder, progress=Interrupting("trace", 3))
     held = RunFolder(folder).measurements()
     found = td.survey(network(), sigmas=FEW, out=folder, resume=True)
     assert found.complete

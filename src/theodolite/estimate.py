@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor
 
 from theodolite.outcomes import Outcome
+from theodolite.student import student_quantile
 
 # one number, or one for every parameter
 Value = TypeVar("Value", float, Tensor)
@@ -32,6 +33,11 @@ class Estimate(Generic[Value]):
         Of the probes.
     outcome : Outcome
         How it ended.
+    bytes : int
+        Held for vectors, at most.
+    freedom : int or None
+        Degrees of freedom that the error was estimated with; one less than the probes
+        where nothing is said.
     """
 
     value: Value
@@ -41,6 +47,18 @@ class Estimate(Generic[Value]):
     seconds: float
     seed: int
     outcome: Outcome
+    bytes: int = 0
+    freedom: int | None = None
+
+    def interval(self, confidence: float = 0.95) -> tuple[Value, Value]:
+        """Where the true value lies, with a given confidence.
+
+        By Student's t distribution: few probes underrate their own spread.
+        """
+        freedom = self.probes - 1 if self.freedom is None else self.freedom
+        # nothing drawn, nothing in doubt
+        reach = student_quantile(confidence, freedom) if self.probes else 0.0
+        return self.value - reach * self.error, self.value + reach * self.error
 
     def __float__(self) -> float:
         return float(self.value)

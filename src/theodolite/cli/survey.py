@@ -6,7 +6,8 @@ from rich.console import Console
 
 from theodolite.budget import seconds_of
 from theodolite.cli.target import find_target
-from theodolite.surveying.progress import Live, Plain, Silent, Watcher
+from theodolite.progress import Silent
+from theodolite.progress_bars import bar_for
 from theodolite.surveying.result import Survey
 from theodolite.surveying.run_folder import PAGE
 from theodolite.surveying.survey import survey
@@ -37,18 +38,11 @@ def run_survey(
         seed=seed,
         out=folder,
         resume=resume,
-        watcher=watcher(console, quiet=quiet),
+        progress=Silent() if quiet else bar_for(console),
         target=origin,
     )
     _show(found, folder, quiet=quiet)
     return INTERRUPTED if found.run["state"] == "interrupted" else 0
-
-
-def watcher(console: Console, *, quiet: bool) -> Watcher:
-    """A bar on a terminal, a line now and then elsewhere, nothing when quiet."""
-    if quiet:
-        return Silent()
-    return Live(console) if console.is_terminal else Plain(console)
 
 
 def default_folder(target: str, *, resume: bool) -> Path:

@@ -11,10 +11,10 @@ import torch
 from theodolite.budget import seconds_of
 from theodolite.errors import ArgumentError, RunFolderError, TheodoliteError
 from theodolite.landscape import Landscape, require_landscape
+from theodolite.progress import ProgressLike, Watcher, as_watcher
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence
 from theodolite.surveying.measurement import Measurement
-from theodolite.surveying.progress import Silent, Watcher
 from theodolite.surveying.record import (
     Target,
     fingerprint,
@@ -37,7 +37,7 @@ def survey(
     sigmas: Sequence[float] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    watcher: Watcher | None = None,
+    progress: ProgressLike = False,
     target: Target | None = None,
 ) -> Survey:
     """Survey a landscape: kind of place, spectrum, speed limit, layers, noise.
@@ -62,8 +62,8 @@ def survey(
         A run folder, written to as the survey goes.
     resume : bool
         Keep the finished measurements that ``out`` holds already.
-    watcher : Watcher, optional
-        Is told how far the survey has come.
+    progress : bool or Watcher
+        Whether a bar shows how far the survey has come, or whom to tell.
     target : Target, optional
         How reports name it.
 
@@ -92,7 +92,7 @@ def survey(
         )
     seconds = seconds_of(budget) if isinstance(budget, str) else budget
     _require_positive(seconds, sigmas)
-    run = _Run(land, seconds, seed, sigmas, watcher or Silent(), target)
+    run = _Run(land, seconds, seed, sigmas, as_watcher(progress), target)
     if out is not None:
         run.write_to(RunFolder(out), resume=resume)
     return run.finished()

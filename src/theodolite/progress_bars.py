@@ -1,34 +1,12 @@
-"""What is shown while a survey runs."""
+"""Bars and lines that show how far a computation has come."""
 
 import time
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-
-@runtime_checkable
-class Watcher(Protocol):
-    """Somebody who is told how far a survey has come."""
-
-    def update(self, stage: str, done: float, left: float) -> None:
-        """Say the present stage, the share done, and the seconds left (or inf)."""
-        ...
-
-    def close(self) -> None:
-        """The survey has ended, one way or the other."""
-        ...
-
-
-@final
-class Silent:
-    """Shows nothing."""
-
-    def update(self, stage: str, done: float, left: float) -> None:
-        """Show nothing."""
-
-    def close(self) -> None:
-        """Nothing to close."""
+from theodolite.progress import time_left
 
 
 @final
@@ -78,11 +56,6 @@ class Live:
         self._bar.stop()
 
 
-def time_left(seconds: float) -> str:
-    """Seconds as people say them."""
-    if not seconds < float("inf"):
-        return "time left unknown"
-    whole = round(max(seconds, 0.0))
-    if whole < 60:
-        return f"about {whole} s left"
-    return f"about {whole // 60} min {whole % 60:02d} s left"
+def bar_for(console: Console) -> Live | Plain:
+    """A bar on a terminal, a line now and then elsewhere."""
+    return Live(console) if console.is_terminal else Plain(console)
