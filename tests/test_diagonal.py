@@ -55,7 +55,8 @@ def test_error_bars_cover_what_they_say(name: str, pairs: int) -> None:
     deflate = td.eigsh(matrix, pairs, "LM") if pairs else None
     estimator, wanted = ESTIMATORS[name]
     found = [
-        estimator(matrix, rtol=1e-3, seed=s, budget=40, deflate=deflate) for s in SEEDS
+        estimator(matrix, rtol=1e-3, seed=s, budget=40, deflate=deflate, method="plain")
+        for s in SEEDS
     ]
     scores = torch.stack(
         [torch.as_tensor((e.value - wanted(matrix)) / e.error) for e in found]
@@ -72,7 +73,7 @@ def test_deflation_takes_the_variance_of_outliers_out() -> None:
     matrix = outliers()
     pairs = td.eigsh(matrix, 3, "LM")
     for estimator, factor in ((diagonal, 3), (frobenius_norm, 50)):
-        plain = estimator(matrix, budget=60)
+        plain = estimator(matrix, budget=60, method="plain")
         deflated = estimator(matrix, budget=60, deflate=pairs)
         assert deflated.products <= plain.products
         errors = [float(torch.as_tensor(e.error).norm()) for e in (plain, deflated)]
@@ -203,7 +204,12 @@ def test_layers_traces_cover_what_they_say(pairs: int) -> None:
     scores = []
     for seed in range(40):
         found = layer_traces_of(
-            hessian, rtol=1e-4, seed=seed, budget=25 + pairs, deflate=deflate
+            hessian,
+            rtol=1e-4,
+            seed=seed,
+            budget=25 + pairs,
+            deflate=deflate,
+            method="plain",
         )
         rows = torch.tensor([[row.value, row.error] for row in found.values()]).double()
         scores.append((rows[:, 0] - true) / rows[:, 1])
@@ -214,7 +220,7 @@ def test_layers_traces_cover_what_they_say(pairs: int) -> None:
 
 def test_one_product_serves_all_layers() -> None:
     land = PROBLEMS["transformer encoder layer"](F64).landscape()
-    found = layer_traces(land, rtol=1e-3, budget=30)
+    found = layer_traces(land, rtol=1e-3, budget=30, method="plain")
     assert found.products == 30
     assert {row.probes for row in found.values()} == {30}
     assert len(found) == 7

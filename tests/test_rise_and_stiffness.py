@@ -4,6 +4,7 @@ from math import isnan
 
 import pytest
 import torch
+from torch import Tensor
 
 import theodolite as td
 from problems import normal
@@ -51,21 +52,122 @@ def test_the_rise_parts_from_the_prediction_where_the_quadratic_ends() -> None:
             td.expected_rise(land, sigma)
 
 
+def quartic() -> td.Landscape:
+    """Rises by n (σ² − 3σ⁴) in the mean: 3σ² less than its quadratic part."""
+    return td.Landscape.from_function(
+        lambda w: (w**2 - w**4).sum(), torch.zeros(4000, dtype=F64)
+    )
+
+
+def test_the_prediction_holds_up_to_where_the_quadratic_ends() -> None:
+    rises = td.expected_rise(quartic(), [0.3, 0.01, 0.03, 0.1, 0.5], rtol=0.01)
+    assert [rise.sigma for rise in rises] == [0.01, 0.03, 0.1, 0.3, 0.5]
+    for rise in rises:
+        wanted = 4000 * (rise.sigma**2 - 3 * rise.sigma**4)
+        assert abs(rise.measured.value - wanted) <= 4 * rise.measured.error
+        assert rise.predicted.value == pytest.approx(4000 * rise.sigma**2, rel=1e-6)
+    assert [rise.agrees for rise in rises] == [True, True, True, False, False]
+    assert rises.holds_up_to == 0.1
+    assert "up to σ = 0.1" in repr(rises)
+    assert rises.to_dict()["holds_up_to"] == 0.1
+    assert len(rises.to_dict()["rows"]) == len(rises) == 5
+
+
+def test_a_prediction_that_fails_once_holds_no_further() -> None:
+    """f = w² − 6w⁴ + 8w⁶ rises by σ² − 18σ⁴ + 120σ⁶: it meets σ² again at 0.387."""
+    land = td.Landscape.from_function(
+        lambda w: (w**2 - 6 * w**4 + 8 * w**6).sum(), torch.zeros(4000, dtype=F64)
+    )
+    again = (18 / 120) ** 0.5
+    rises = td.expected_rise(land, (0.02, 0.2, again), rtol=0.01)
+    assert [rise.agrees for rise in rises] == [True, False, True]
+    assert rises.holds_up_to == 0.02
+    assert td.expected_rise(land, [0.2, again], rtol=0.01).holds_up_to is None
+
+
+def test_several_sizes_of_noise_share_directions_and_trace() -> None:
+    land = quadratic(bulk(40).abs(), at=normal(40, dtype=F64))
+    trace = td.trace(land.hessian())
+    rises = td.expected_rise(land, [0.1, 0.2, 0.4], seed=3, budget=15, trace=trace)
+    for rise in rises:
+        alone = td.expected_rise(land, rise.sigma, seed=3, budget=15, trace=trace)
+        assert alone.measured.value == rise.measured.value
+        assert alone.predicted.value == rise.predicted.value
+    # on a quadratic the same directions rise as σ² to rounding
+    first, last = rises[0].measured, rises[2].measured
+    assert last.value == pytest.approx(16 * first.value, rel=1e-9)
+    other = td.expected_rise(land, 0.1, seed=4, budget=15, trace=trace)
+    assert other.measured.value != rises[0].measured.value
+
+
+@pytest.mark.parametrize("wrong", [[], [0.1, 0.0], [0.1, float("nan")]])
+def test_several_sizes_are_all_positive_and_there_are_some(wrong: list[float]) -> None:
+    with pytest.raises(ArgumentError, match="sigma="):
+        td.expected_rise(quadratic(bulk(5)), wrong)
+
+
 def test_a_rise_out_of_budget_says_so() -> None:
     rise = td.expected_rise(quadratic(bulk(30)), 0.1, rtol=1e-6, budget=15)
     assert rise.measured.outcome.name == "budget"
     assert rise.measured.probes == 15
 
 
-@pytest.mark.parametrize("condition", [3.0, 50.0, 1000.0])
-@pytest.mark.parametrize("size", [20, 400], ids=["small", "large"])
-def test_predicted_steps_are_those_of_gradient_descent(
-    condition: float, size: int
-) -> None:
+CONDITIONS = [3.0, 50.0, 1000.0]
+
+
+def stretched(condition: float, size: int) -> tuple[Tensor, td.Landscape]:
     values = torch.linspace(1, condition, size, dtype=F64)
     land = td.Landscape.from_function(
         lambda w: (values * w * w).sum() / 2, torch.ones(size, dtype=F64)
     )
+    return values, land
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_steps_at_the_best_rate_are_those_of_gradient_descent(
+    condition: float,
+) -> None:
+    values, land = stretched(condition, 30)
+    stiffness = td.stiffness(land, reduction=1e-4)
+    assert stiffness.best_rate == pytest.approx(2 / (1 + condition))
+    point, steps = land.point, 0
+    while float(point.abs().max()) > 1e-4:
+        point -= stiffness.best_rate * values * point
+        steps += 1
+    assert stiffness.steps_at_best_rate == pytest.approx(steps, rel=0.1, abs=1)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_conjugate_gradients_need_no_more_steps_than_predicted(
+    condition: float, seed: int
+) -> None:
+    """In the energy norm, from starts of as much energy in every direction."""
+    values, land = stretched(condition, 250)
+    predicted = td.stiffness(land).steps_of_conjugate_gradients
+    point = normal(250, dtype=F64, seed=seed) / values.sqrt()
+    start = energy = float((values * point * point).sum()) ** 0.5
+    residual = -values * point
+    way, steps = residual.clone(), 0
+    while energy > 1e-3 * start:
+        square = float(residual @ residual)
+        rate = square / float(way @ (values * way))
+        point = point + rate * way
+        residual = residual - rate * values * way
+        way = residual + float(residual @ residual) / square * way
+        energy = float((values * point * point).sum()) ** 0.5
+        steps += 1
+    assert steps <= predicted + 1
+    # and the bound is not an empty one
+    assert steps >= 0.3 * predicted
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("size", [20, 400], ids=["small", "large"])
+def test_predicted_steps_are_those_of_gradient_descent(
+    condition: float, size: int
+) -> None:
+    values, land = stretched(condition, size)
     stiffness = td.stiffness(land)
     point, steps = land.point, 0
     while float(point[0]) > 1e-3:

@@ -56,6 +56,12 @@ MEASUREMENTS: dict[str, Callable[[td.Landscape], Any]] = {
     "frobenius norm": lambda land: td.frobenius_norm(land.hessian()),
     "layer traces": td.layer_traces,
     "interactions": td.interactions,
+    "moments": lambda land: td.moments(land.hessian()),
+    "third order": lambda land: td.third_order(land, torch.ones(land.size)),
+    "sharpness": lambda land: td.sharpness(land, steps=2, k=2),
+    "data error": td.data_error,
+    "escape": td.escape_direction,
+    "index": lambda land: td.index(land, probes=2, steps=5),
     "algebra": lambda land: (
         (land.hessian() - land.gauss_newton()) @ torch.ones(land.size)
     ),

@@ -227,7 +227,9 @@ def test_half_a_line_is_not_a_measurement(tmp_path: Path) -> None:
     td.survey(td.builtin("saddle"), out=tmp_path)
     path = tmp_path / "measurements.jsonl"
     path.write_text(path.read_text()[:-20])
-    assert list(read_survey(tmp_path).measurements) == NAMES[:-1]
+    # a function has no other data
+    measured = [name for name in NAMES if name != "data"]
+    assert list(read_survey(tmp_path).measurements) == measured[:-1]
 
 
 def test_the_run_folder_holds_the_survey(surveyed: td.Survey, tmp_path: Path) -> None:

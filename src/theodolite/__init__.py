@@ -19,27 +19,49 @@ if TYPE_CHECKING:
     from theodolite.models.catalogue import builtin
     from theodolite.operators.preconditioned import preconditioned
     from theodolite.outcomes import Outcome
-    from theodolite.site.critical_point import CriticalPoint, classify
-    from theodolite.site.expected_rise import Rise, expected_rise
+    from theodolite.site.critical_point import CriticalPoint as CriticalPoint
+    from theodolite.site.critical_point import classify
+    from theodolite.site.data_error import data_error
+    from theodolite.site.data_spread import DataSpread as DataSpread
+    from theodolite.site.escape import Escape as Escape
+    from theodolite.site.escape import escape_direction
+    from theodolite.site.expected_rise import Rise as Rise
+    from theodolite.site.expected_rise import Rises as Rises
+    from theodolite.site.expected_rise import expected_rise
     from theodolite.site.gauss_newton_diagonal import (
         gauss_newton_diagonal,
         gauss_newton_trace,
     )
+    from theodolite.site.index import Index as Index
+    from theodolite.site.index import index
     from theodolite.site.interactions import interactions
-    from theodolite.site.layer_eigenvalues import LayerEigenvalues, layer_eigenvalues
+    from theodolite.site.layer_eigenvalues import LayerEigenvalues as LayerEigenvalues
+    from theodolite.site.layer_eigenvalues import layer_eigenvalues
     from theodolite.site.layer_rates import layer_learning_rates
     from theodolite.site.layer_traces import layer_traces
     from theodolite.site.preconditioner import preconditioner
-    from theodolite.site.speed_limit import SpeedLimit, speed_limit
-    from theodolite.site.stiffness import Stiffness, stiffness
-    from theodolite.spectrum.density import SpectralDensity, spectral_density
+    from theodolite.site.sharpness import sharpness
+    from theodolite.site.sharpness_measures import Sharpness as Sharpness
+    from theodolite.site.speed_limit import SpeedLimit as SpeedLimit
+    from theodolite.site.speed_limit import speed_limit
+    from theodolite.site.stiffness import Stiffness as Stiffness
+    from theodolite.site.stiffness import stiffness
+    from theodolite.site.third_order import ThirdOrder as ThirdOrder
+    from theodolite.site.third_order import third_order
+    from theodolite.spectrum.density import spectral_density
     from theodolite.spectrum.diagonal import diagonal
-    from theodolite.spectrum.eigenpairs import EigenPairs
+    from theodolite.spectrum.eigenpairs import EigenPairs as EigenPairs
     from theodolite.spectrum.eigsh import eigsh
     from theodolite.spectrum.frobenius import frobenius_norm
-    from theodolite.spectrum.lanczos import Tridiagonal, lanczos
+    from theodolite.spectrum.lanczos import Tridiagonal as Tridiagonal
+    from theodolite.spectrum.lanczos import lanczos
+    from theodolite.spectrum.layer_rows import LayerTraces as LayerTraces
+    from theodolite.spectrum.measured_density import SpectralDensity as SpectralDensity
+    from theodolite.spectrum.moments import Moments as Moments
+    from theodolite.spectrum.moments import moments
     from theodolite.spectrum.power_iteration import power_iteration
-    from theodolite.spectrum.solve import Solution, solve
+    from theodolite.spectrum.solution import Solution as Solution
+    from theodolite.spectrum.solve import solve
     from theodolite.spectrum.trace import trace
     from theodolite.surveying.result import Survey
     from theodolite.surveying.survey import survey
@@ -53,88 +75,103 @@ _HOMES = {
     "Landscape": "landscape",
     "builtin": "models.catalogue",
     "Outcome": "outcomes",
-    "CriticalPoint": "site.critical_point",
-    "classify": "site.critical_point",
-    "Rise": "site.expected_rise",
-    "expected_rise": "site.expected_rise",
-    "LayerEigenvalues": "site.layer_eigenvalues",
-    "layer_eigenvalues": "site.layer_eigenvalues",
-    "layer_learning_rates": "site.layer_rates",
-    "SpeedLimit": "site.speed_limit",
-    "speed_limit": "site.speed_limit",
-    "Stiffness": "site.stiffness",
-    "stiffness": "site.stiffness",
-    "SpectralDensity": "spectrum.density",
-    "spectral_density": "spectrum.density",
-    "EigenPairs": "spectrum.eigenpairs",
-    "eigsh": "spectrum.eigsh",
-    "Tridiagonal": "spectrum.lanczos",
-    "lanczos": "spectrum.lanczos",
-    "power_iteration": "spectrum.power_iteration",
-    "Solution": "spectrum.solve",
-    "solve": "spectrum.solve",
-    "trace": "spectrum.trace",
     "preconditioned": "operators.preconditioned",
+    "classify": "site.critical_point",
+    "data_error": "site.data_error",
+    "escape_direction": "site.escape",
+    "expected_rise": "site.expected_rise",
     "gauss_newton_diagonal": "site.gauss_newton_diagonal",
     "gauss_newton_trace": "site.gauss_newton_diagonal",
+    "index": "site.index",
     "interactions": "site.interactions",
+    "layer_eigenvalues": "site.layer_eigenvalues",
+    "layer_learning_rates": "site.layer_rates",
     "layer_traces": "site.layer_traces",
     "preconditioner": "site.preconditioner",
+    "sharpness": "site.sharpness",
+    "speed_limit": "site.speed_limit",
+    "stiffness": "site.stiffness",
+    "third_order": "site.third_order",
+    "spectral_density": "spectrum.density",
     "diagonal": "spectrum.diagonal",
+    "eigsh": "spectrum.eigsh",
     "frobenius_norm": "spectrum.frobenius",
+    "lanczos": "spectrum.lanczos",
+    "moments": "spectrum.moments",
+    "power_iteration": "spectrum.power_iteration",
+    "solve": "spectrum.solve",
+    "trace": "spectrum.trace",
     "Survey": "surveying.result",
     "survey": "surveying.survey",
+}
+# what they return: nobody makes one, but annotations name them
+_RESULTS = {
+    "CriticalPoint": "site.critical_point",
+    "DataSpread": "site.data_spread",
+    "Escape": "site.escape",
+    "Rise": "site.expected_rise",
+    "Rises": "site.expected_rise",
+    "Index": "site.index",
+    "LayerEigenvalues": "site.layer_eigenvalues",
+    "Sharpness": "site.sharpness_measures",
+    "SpeedLimit": "site.speed_limit",
+    "Stiffness": "site.stiffness",
+    "ThirdOrder": "site.third_order",
+    "SpectralDensity": "spectrum.measured_density",
+    "EigenPairs": "spectrum.eigenpairs",
+    "Tridiagonal": "spectrum.lanczos",
+    "Moments": "spectrum.moments",
+    "LayerTraces": "spectrum.layer_rows",
+    "Solution": "spectrum.solution",
 }
 
 __all__ = [
     "Budget",
-    "CriticalPoint",
-    "EigenPairs",
     "Estimate",
     "Landscape",
-    "LayerEigenvalues",
     "Outcome",
-    "Rise",
-    "Solution",
-    "SpectralDensity",
-    "SpeedLimit",
-    "Stiffness",
     "Survey",
     "TheodoliteError",
-    "Tridiagonal",
     "__version__",
     "builtin",
     "classify",
+    "data_error",
     "diagonal",
     "eigsh",
+    "escape_direction",
     "expected_rise",
     "frobenius_norm",
     "gauss_newton_diagonal",
     "gauss_newton_trace",
+    "index",
     "interactions",
     "lanczos",
     "layer_eigenvalues",
     "layer_learning_rates",
     "layer_traces",
+    "moments",
     "power_iteration",
     "preconditioned",
     "preconditioner",
+    "sharpness",
     "solve",
     "spectral_density",
     "speed_limit",
     "stiffness",
     "survey",
+    "third_order",
     "trace",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = _HOMES.get(name) or _RESULTS.get(name)
+    if home is None:
         msg = f"module 'theodolite' has no attribute {name!r}"
         raise AttributeError(msg)
     state = random.getstate()
     try:
-        value = getattr(import_module(f"theodolite.{_HOMES[name]}"), name)
+        value = getattr(import_module(f"theodolite.{home}"), name)
     finally:
         # rich draws a number when it is imported
         random.setstate(state)
@@ -143,4 +180,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_RESULTS]

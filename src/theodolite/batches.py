@@ -54,6 +54,12 @@ class Batch:
         target = inputs if same else mapped(self.target, converted)
         return Batch(inputs, target, self.number)
 
+    @property
+    def raw(self) -> Any:
+        """What a source would yield for it."""
+        same = self.target is self.inputs
+        return self.inputs if same else (self.inputs, self.target)
+
     def to(self, device: torch.device) -> "Batch":
         """The batch with every tensor on a device."""
         inputs, target = moved(self.inputs, device), moved(self.target, device)
@@ -109,6 +115,22 @@ class Batches:
         same = copy(self)
         same._dtype, same._kept = dtype, None
         return same
+
+    def over(self, source: Iterable[Any]) -> "Batches":
+        """Raw batches of another source, read in the same way."""
+        other = copy(self)
+        other._source, other._kept = source, None
+        return other
+
+    @property
+    def source(self) -> Iterable[Any]:
+        """Where raw batches come from."""
+        return self._source
+
+    @property
+    def kept(self) -> Sequence[Batch] | None:
+        """All batches, where they fit and were read once."""
+        return self._kept
 
     def _read(self) -> Iterator[Batch]:
         seed_everything(0)

@@ -241,9 +241,14 @@ class Landscape(Surface):
             When ``products`` names no way.
         """
         if dtype is not None and {dtype} != {*self.parameters.dtypes}:
-            wide = self.to(dtype)
-            return wide.hessian(layers, point=point, products=products)
-        return self._curvature("Hessian", gradient_graph, layers, point, products)
+            return self.to(dtype).hessian(layers, point=point, products=products)
+        found = self._curvature("Hessian", gradient_graph, layers, point, products)
+        # differences of gradients bend across kinks; no part of that is known
+        if point is None and self.model and products != "gradient-difference":
+            from theodolite.site.gauss_newton_part import gauss_newton_part
+
+            found.split = gauss_newton_part(self, layers, found.store.leaves)
+        return found
 
     def gauss_newton(
         self,

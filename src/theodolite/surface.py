@@ -7,8 +7,9 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
+from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from theodolite.averages import WeightedMean, require_samples
 from theodolite.batches import Batch, Batches
-from theodolite.errors import NoGradientError
+from theodolite.errors import ArgumentError, NoGradientError
 from theodolite.evaluation import Evaluation
 from theodolite.footing import (
     require_finite_loss,
@@ -29,7 +30,11 @@ from theodolite.products.diagnosis import gradient_explained
 from theodolite.products.differentiable_twice import differentiable_twice
 from theodolite.products.double_backward import require_graph
 from theodolite.products.memory import default_memory, memory_guarded
+from theodolite.sampling import chosen_samples
 from theodolite.stillness import held_still
+
+# the kind that it was, also of a part of the data
+AnySurface = TypeVar("AnySurface", bound="Surface")
 
 
 class Surface:
@@ -113,8 +118,23 @@ class Surface:
         NonFiniteError, RandomLossError, LossError, ModelError
             When the loss where the model is cannot be measured.
         """
+        losses = self.losses(point)
+        total = sum(weight for _, weight in losses)
+        require_samples(total)
+        return sum(weight * value for value, weight in losses) / total
+
+    def losses(
+        self, point: Float[Tensor, " p"] | None = None
+    ) -> list[tuple[float, float]]:
+        """Mean loss and weight of every batch that has a weight, in order.
+
+        Raises
+        ------
+        NonFiniteError, RandomLossError, LossError, ModelError
+            When the loss where the model is cannot be measured.
+        """
         self._require_firm_footing()
-        total, weights = 0.0, 0.0
+        found: list[tuple[float, float]] = []
         leaves = self._leaves(point)
         with (
             self._measuring(leaves),
@@ -128,10 +148,8 @@ class Surface:
                     value = float(mean.detach())
                     if point is None:
                         require_finite_loss(value, number)
-                    total += weight * value
-                    weights += weight
-        require_samples(weights)
-        return total / weights
+                    found.append((value, weight))
+        return found
 
     def gradient(self, point: Float[Tensor, " p"] | None = None) -> Float[Tensor, " p"]:
         """The gradient of the average loss, ``(p,)``, in loss per parameter unit.
@@ -143,17 +161,48 @@ class Surface:
         NonFiniteError
             When the loss where the model is, is NaN or infinite.
         """
-        self._require_firm_footing()
-        try:
-            return self._gradient(point, nullcontext())
-        except NoGradientError:
-            # a model that differentiates by its inputs differentiates attention twice
-            return self._gradient(point, differentiable_twice(self.model))
-
-    def _gradient(
-        self, point: Tensor | None, kernels: AbstractContextManager[Any]
-    ) -> Float[Tensor, " p"]:
         average = WeightedMean()
+        self.each_gradient(average.add, point)
+        return average.result()
+
+    def each_gradient(
+        self,
+        use: Callable[[Float[Tensor, " p"], float], None],
+        point: Float[Tensor, " p"] | None = None,
+    ) -> None:
+        """Hand every batch's mean gradient to ``use``, in order, with its weight.
+
+        Batches that weigh nothing are passed over.
+
+        Raises
+        ------
+        NoGradientError
+            When the loss does not depend on the chosen parameters.
+        NonFiniteError
+            When the loss where the model is, is NaN or infinite.
+        """
+        self._require_firm_footing()
+        given = 0
+
+        def count(gradient: Tensor, weight: float) -> None:
+            nonlocal given
+            given += 1
+            use(gradient, weight)
+
+        try:
+            self._gradients(count, point, nullcontext())
+        except NoGradientError:
+            if given:
+                raise
+            # a model that differentiates by its inputs differentiates attention twice
+            self._gradients(use, point, differentiable_twice(self.model))
+
+    def _gradients(
+        self,
+        use: Callable[[Tensor, float], None],
+        point: Tensor | None,
+        kernels: AbstractContextManager[Any],
+    ) -> None:
         leaves = [leaf.requires_grad_() for leaf in self._leaves(point)]
         self._require_nothing_hidden(leaves)
         with (
@@ -170,8 +219,7 @@ class Surface:
                         require_finite_loss(float(mean.detach()), number)
                     require_graph(mean)
                     pieces = torch.autograd.grad(mean, leaves, allow_unused=True)
-                    average.add(self.parameters.flatten(pieces), weight)
-        return average.result()
+                    use(self.parameters.flatten(pieces), weight)
 
     def each_output(self, use: Callable[[Any, Batch], None]) -> None:
         """Hand the model's output for every batch to ``use``, without gradients.
@@ -240,6 +288,55 @@ class Surface:
         """Samples in each batch, counted in one pass over the data."""
         with self._measuring(), closing(iter(self._batches)) as batches:
             return [batch.samples for batch in batches]
+
+    def sample(self: AnySurface, n: int, *, seed: int = 0) -> AnySurface:
+        """The same landscape over a random part of its samples.
+
+        Drawn without replacement, every sample as likely as any other, whatever the
+        order of the data and however uneven its batches; a larger ``n`` with the same
+        seed holds the smaller one's samples. Batches keep their order and lose rows.
+        A DataLoader over data too large to keep is read through a subset of its
+        dataset, where it visits each sample once; other streams, and batches whose
+        rows cannot be told apart, give whole batches, until there are ``n`` samples or
+        more. Costs one pass over the data, and a copy of what was drawn.
+
+        Misleads where batches are whole and their samples alike: sorted data.
+
+        Parameters
+        ----------
+        n : int
+            How many samples.
+        seed : int
+            Of the draw.
+
+        Raises
+        ------
+        ArgumentError
+            When there are not so many, or for the landscape of a function.
+        """
+        sizes = self.batch_sizes
+        if self.model is None or not 1 <= n <= sum(sizes):
+            raise ArgumentError(
+                found=f"A sample of {n}.",
+                why="A function has no samples."
+                if self.model is None
+                else f"This landscape has {sum(sizes)} samples.",
+                instead="Give a number from 1 to land.samples, of a landscape over "
+                "data.",
+            )
+        return self.over(chosen_samples(self._batches, sizes, n, seed))
+
+    def over(self: AnySurface, batches: Batches) -> AnySurface:
+        """The same landscape over other batches."""
+        other = copy(self)
+        other._batches, other._firm = batches, None
+        vars(other).pop("batch_sizes", None)
+        return other
+
+    @property
+    def batches(self) -> Batches:
+        """The data, in the same order in every pass."""
+        return self._batches
 
     def _leaves(self, point: Tensor | None) -> list[Tensor]:
         if point is None:

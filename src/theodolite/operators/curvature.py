@@ -11,6 +11,7 @@ from theodolite.operators.averaged import Part, Request, averaged_products
 from theodolite.operators.block import Block
 from theodolite.operators.linear_map import LinearMap
 from theodolite.operators.operator import Operator
+from theodolite.operators.split import Split
 from theodolite.parameters import Parameters, Patterns, as_patterns
 from theodolite.products.check import Check
 from theodolite.products.product_store import ProductStore
@@ -35,6 +36,11 @@ class Curvature(Operator):
         The leaves whose principal block this is; all by default.
     name : str
         What it is called.
+
+    Attributes
+    ----------
+    split : Split or None
+        What of it is known without products.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class Curvature(Operator):
             self.parameters.size, self.parameters.dtype, self.parameters.device
         )
         self.store, self.name = store, name
+        self.split: Split | None = None
 
     @overload
     def block(self, rows: Patterns) -> "Curvature": ...

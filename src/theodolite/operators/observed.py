@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.operators.operator import Operator
+from theodolite.operators.split import Split
 from theodolite.operators.wrapped import Wrapped
 
 
@@ -32,6 +33,11 @@ class Observed(Wrapped):
         super().__init__(inner)
         self._report = report
         self.seconds = 0.0
+
+    @property
+    def split(self) -> Split | None:
+        """What is known of the other one without products."""
+        return getattr(self._inner, "split", None)
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
         began = time.perf_counter()

@@ -98,6 +98,14 @@ def _degenerate(value: Value) -> str:
         if falling
         else ("lowest", "a minimum and a saddle")
     )
+    found, error = (number(value[name][key]) for key in ("value", "residual"))
+    if abs(found) > error and "floor" in value:
+        bound = value["ceiling" if falling else "floor"]
+        return (
+            f"The {name} eigenvalue found is {end(value[name])}, but others as far out"
+            f" as {amount(bound)} are not ruled out: what was measured does not decide"
+            f" between {kinds}."
+        )
     return (
         f"The {name} eigenvalue, {end(value[name])}, cannot be told from zero: the"
         " loss is flat along some direction, and second derivatives alone do not"

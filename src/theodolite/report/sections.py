@@ -37,6 +37,7 @@ _PLAN = (
     ("layers", "The layers", ("layers",)),
     ("noise", "Noise", ("rise",)),
     ("stiffness", "Stiffness", ("stiffness",)),
+    ("data", "Other data", ("data",)),
 )
 
 NAMES = {
@@ -49,6 +50,7 @@ NAMES = {
     "rise": "the rise under noise",
     "density": "the spectral density",
     "stiffness": "the stiffness",
+    "data": "the dependence on the data",
 }
 
 
@@ -69,7 +71,14 @@ def sections(run: Value, measurements: Mapping[str, Value]) -> list[Section]:
             [_lack(n, run) for n in names if n not in measurements],
         )
         for anchor, title, names in _PLAN
+        if any(_concerns(name, measurements, run) for name in names)
     ]
+
+
+def _concerns(name: str, measurements: Mapping[str, Value], run: Value) -> bool:
+    """Whether a measurement was made, missed, or is one that every survey has."""
+    asked = name in measurements or any(_reasons(name, run))
+    return asked or name != "data"
 
 
 def missing(run: Value) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from theodolite.report.amounts import (
     percent,
     whole,
 )
+from theodolite.report.data_words import NAMES
 
 Value = Mapping[str, Any]
 Rows = list[tuple[str, ...]]
@@ -28,6 +29,7 @@ TITLES = {
     "layers": "Layers",
     "rise": "Rise under noise",
     "stiffness": "Stiffness",
+    "data": "Other data",
 }
 
 
@@ -92,8 +94,19 @@ def _place(value: Value) -> tuple[tuple[str, ...], Rows]:
         ("lowest eigenvalue", _pair(value["lowest"])),
         ("highest eigenvalue", _pair(value["highest"])),
         ("index (negative eigenvalues)", least + whole(value["index"])),
+        *_certificate(value),
     ]
     return ("quantity", "value"), rows
+
+
+def _certificate(value: Value) -> Iterator[tuple[str, ...]]:
+    """What is ruled out, in surveys that say so."""
+    if "floor" in value:
+        surely = f"no eigenvalue below, with probability {value['confidence']:g}"
+        yield surely, amount(value["floor"])
+        yield surely.replace("below", "above"), amount(value["ceiling"])
+    if is_known(value.get("flatness")):
+        yield "‖H∇f‖ / (‖H‖ ‖∇f‖)", amount(value["flatness"])
 
 
 def _pair(pair: Value) -> str:
@@ -189,6 +202,19 @@ def _stiffness(value: Value) -> tuple[tuple[str, ...], Rows]:
     return ("quantity", "value"), rows
 
 
+def _data(value: Value) -> tuple[tuple[str, ...], Rows]:
+    rows: Rows = [
+        (
+            NAMES[name].removeprefix("the "),
+            amount(row["value"], row["error"]),
+            amount(row["bias"]),
+            f"{amount(row['low'])} to {amount(row['high'])}",
+        )
+        for name, row in value["rows"].items()
+    ]
+    return ("quantity", "value", "bias", "95 % interval for all data"), rows
+
+
 _TABLES: dict[str, Callable[[Value], tuple[tuple[str, ...], Rows]]] = {
     "loss": _loss,
     "place": _place,
@@ -199,4 +225,5 @@ _TABLES: dict[str, Callable[[Value], tuple[tuple[str, ...], Rows]]] = {
     "layers": _layers,
     "rise": _rise,
     "stiffness": _stiffness,
+    "data": _data,
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from theodolite.report import place_words, spectrum_words, step_words
+from theodolite.report import data_words, place_words, spectrum_words, step_words
 
 Value = Mapping[str, Any]
 
@@ -111,4 +111,5 @@ _WORDS: dict[str, Callable[[Value, Value], list[str]]] = {
     "rise": step_words.rise,
     "density": spectrum_words.density,
     "stiffness": spectrum_words.stiffness,
+    "data": data_words.data,
 }

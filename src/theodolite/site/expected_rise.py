@@ -1,22 +1,17 @@
 """How much the loss rises when every parameter is shaken."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import hypot, isfinite
-from typing import Any
+from typing import Any, overload
 
-import torch
-
-from theodolite.budget import Budget, BudgetLike, as_budget
+from theodolite.budget import BudgetLike, as_budget
 from theodolite.errors import ArgumentError
-from theodolite.estimate import Estimate, mean_and_error
+from theodolite.estimate import Estimate
 from theodolite.landscape import Landscape, require_landscape
-from theodolite.outcomes import Outcome, converged, out_of_budget
+from theodolite.progress import ProgressLike, as_watcher
+from theodolite.site.shaking import FEWEST, Shaking
 from theodolite.spectrum.trace import trace as trace_of
-from theodolite.spectrum.vectors import random_vector
-
-_FEWEST = 12
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,8 +28,8 @@ class Rise:
         Standard deviation of the noise on each parameter, in parameter units.
     """
 
-    predicted: Estimate
-    measured: Estimate
+    predicted: Estimate[float]
+    measured: Estimate[float]
     sigma: float
 
     @property
@@ -62,45 +57,127 @@ class Rise:
         )
 
 
+@dataclass(frozen=True, repr=False)
+class Rises:
+    """The expected rise under noise of several sizes, along the same directions.
+
+    Their errors are not independent: noise that finds much at one size finds much at
+    its neighbours.
+
+    Attributes
+    ----------
+    rows : tuple of Rise
+        One a size, ascending.
+    """
+
+    rows: tuple[Rise, ...]
+
+    @property
+    def holds_up_to(self) -> float | None:
+        """The largest size up to which every prediction agrees; ``None`` without."""
+        held = None
+        for rise in self.rows:
+            if not rise.agrees:
+                break
+            held = rise.sigma
+        return held
+
+    def __iter__(self) -> Iterator[Rise]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> Rise:
+        return self.rows[position]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, plain."""
+        rows = [{**rise.to_dict(), "agrees": rise.agrees} for rise in self.rows]
+        return {"rows": rows, "holds_up_to": self.holds_up_to}
+
+    def __repr__(self) -> str:
+        held = self.holds_up_to
+        told = "at no σ that was tried" if held is None else f"up to σ = {held:g}"
+        marks = {True: "", False: "  ✗"}
+        rows = (f"  {rise!r}{marks[rise.agrees]}" for rise in self.rows)
+        return "\n".join([f"Rises: ½ σ² tr H holds {told}.", *rows])
+
+
+@overload
 def expected_rise(
     land: Landscape,
     sigma: float,
     *,
+    rtol: float = ...,
+    seed: int = ...,
+    budget: BudgetLike = ...,
+    trace: Estimate[float] | None = ...,
+    progress: ProgressLike = ...,
+) -> Rise: ...
+@overload
+def expected_rise(
+    land: Landscape,
+    sigma: Sequence[float],
+    *,
+    rtol: float = ...,
+    seed: int = ...,
+    budget: BudgetLike = ...,
+    trace: Estimate[float] | None = ...,
+    progress: ProgressLike = ...,
+) -> Rises: ...
+
+
+def expected_rise(
+    land: Landscape,
+    sigma: float | Sequence[float],
+    *,
     rtol: float = 0.05,
     seed: int = 0,
     budget: BudgetLike = None,
-    trace: Estimate | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Rise:
+    trace: Estimate[float] | None = None,
+    progress: ProgressLike = False,
+) -> Rise | Rises:
     """The rise of the loss under Gaussian noise on every parameter.
 
         E[f(θ + δ)] − f(θ) ≈ ½ σ² tr H,   δ ~ N(0, σ² I)
 
     Predicted from the trace, and measured by pairs ``θ ± δ``, in which the slope
     cancels. Each pair costs two passes over the data. Where the two part, the
-    quadratic picture of the landscape has ended.
+    quadratic picture of the landscape has ended. For several σ the trace and the
+    directions of the noise are shared, and ``holds_up_to`` says where that is.
+
+    On networks with kinks (ReLU) the measured rise exceeds the predicted one already
+    at small σ: the Hessian does not see what bends at kinks.
 
     Parameters
     ----------
     land : Landscape
         Measured where it is.
-    sigma : float
-        Standard deviation of the noise, in parameter units.
+    sigma : float or sequence of float
+        Standard deviation of the noise, in parameter units; several are measured in
+        ascending order.
     rtol : float
         Standard error of the measurement, relative to it.
     seed : int
-        Of noise and probes.
+        Of noise and probes. A row of several is what its σ alone would give.
     budget : int or str, optional
-        Pairs (200 by default, 12 at least), or a time like ``"30s"``.
+        Pairs for each σ (200 by default, 12 at least), or a time for all like
+        ``"30s"``.
     trace : Estimate, optional
         The trace where it is known already.
-    progress : callable, optional
-        Called with the pairs done after each pair.
+    progress : bool or Watcher
+        Whether to show a bar, or whom to tell.
+
+    Returns
+    -------
+    Rise or Rises
+        Rises for a sequence.
 
     Raises
     ------
     ArgumentError
-        When ``sigma`` is not positive.
+        When a ``sigma`` is not positive, or there is none.
     TheodoliteError
         As :meth:`Landscape.loss` raises.
 
@@ -110,73 +187,60 @@ def expected_rise(
     training for deep learning", 2017, arXiv:1609.04836.
     """
     require_landscape(land)
-    if not 0 < sigma < float("inf"):
+    sigmas = _sizes(sigma)
+    watcher, limit = as_watcher(progress), as_budget(budget, 200)
+    most = int(limit.room(0)) if limit.products is not None else FEWEST
+    done = 0
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        watcher.update("noise", min(1.0, done / (most * len(sigmas))), float("inf"))
+
+    try:
+        known = trace_of(land.hessian(), seed=seed) if trace is None else trace
+        rises = rises_of(
+            land, sigmas, known, rtol=rtol, seed=seed, budget=limit, after_pair=tell
+        )
+    finally:
+        watcher.close()
+    return rises[0] if isinstance(sigma, (int, float)) else rises
+
+
+def rises_of(
+    land: Landscape,
+    sigmas: Sequence[float],
+    trace: Estimate[float],
+    *,
+    rtol: float = 0.05,
+    seed: int = 0,
+    budget: BudgetLike = None,
+    after_pair: Callable[[], None] = lambda: None,
+) -> Rises:
+    """The same for several sizes around a trace at hand."""
+    shaking = Shaking(land, sigmas, seed)
+    measured = shaking.run(rtol, as_budget(budget, 200), after_pair)
+    rows = (
+        Rise(_predicted(trace, sigma), rise, sigma)
+        for sigma, rise in zip(sigmas, measured, strict=True)
+    )
+    return Rises(tuple(rows))
+
+
+def _sizes(sigma: float | Sequence[float]) -> list[float]:
+    if isinstance(sigma, (int, float)):
+        sigmas = [float(sigma)]
+    else:
+        sigmas = sorted(map(float, sigma))
+    if not sigmas or not all(0 < one < float("inf") for one in sigmas):
         raise ArgumentError(
             found=f"sigma={sigma}.",
             why="Noise has a positive, finite size.",
-            instead="Give a standard deviation like 1e-2.",
+            instead="Give a standard deviation like 1e-2, or several.",
         )
-    if trace is None:
-        trace = trace_of(land.hessian(), seed=seed)
-    measured = _measured(
-        land, sigma, rtol, seed, as_budget(budget, 200), progress or (lambda done: None)
-    )
-    return Rise(_predicted(trace, sigma), measured, sigma)
+    return sigmas
 
 
-def _predicted(trace: Estimate, sigma: float) -> Estimate:
+def _predicted(trace: Estimate[float], sigma: float) -> Estimate[float]:
     half = sigma**2 / 2
-    return Estimate(
-        value=half * trace.value,
-        error=half * trace.error,
-        probes=trace.probes,
-        products=trace.products,
-        seconds=trace.seconds,
-        seed=trace.seed,
-        outcome=trace.outcome,
-    )
-
-
-def _measured(
-    land: Landscape,
-    sigma: float,
-    rtol: float,
-    seed: int,
-    budget: Budget,
-    progress: Callable[[int], None],
-) -> Estimate:
-    began = time.perf_counter()
-    point, base = land.point, land.loss()
-    generator = torch.Generator().manual_seed(seed)
-    rises: list[float] = []
-    while True:
-        shift = sigma * random_vector(land.size, generator, point)
-        ahead, behind = land.loss(point + shift), land.loss(point - shift)
-        rises.append((ahead + behind) / 2 - base)
-        progress(len(rises))
-        mean, error = mean_and_error(torch.tensor(rises, dtype=torch.float64))
-        ended = _ended(len(rises), mean, error, rtol, budget)
-        if ended is not None:
-            break
-    return Estimate(
-        value=mean,
-        error=error,
-        probes=len(rises),
-        products=0,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=ended,
-    )
-
-
-def _ended(
-    pairs: int, mean: float, error: float, rtol: float, budget: Budget
-) -> Outcome | None:
-    if pairs >= _FEWEST and error <= rtol * abs(mean):
-        return converged("The standard error is below its tolerance")
-    if pairs >= _FEWEST and budget.spent(pairs):
-        return out_of_budget(
-            f"after {pairs} pairs the standard error is {error:.2g} on {mean:.3g}",
-            "Raise budget or rtol",
-        )
-    return None
+    return replace(trace, value=half * trace.value, error=half * trace.error)

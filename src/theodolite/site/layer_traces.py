@@ -1,100 +1,61 @@
 """The sum of curvatures of every layer, from the same probes."""
 
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, final
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from theodolite.budget import BudgetLike, as_budget
-from theodolite.estimate import Estimate, mean_and_error
+from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.curvature import Curvature
-from theodolite.outcomes import Outcome
-from theodolite.spectrum.diagonal import known_diagonal
+from theodolite.progress import ProgressLike
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.probes import Probe, Probes, Tally, require_tolerances
-
-
-@final
-@dataclass(frozen=True, repr=False)
-class LayerTraces(Mapping[str, Estimate[float]]):
-    """The trace of every layer's block, by layer name.
-
-    Attributes
-    ----------
-    rows : dict
-        Layer name to :class:`~theodolite.estimate.Estimate`, in the model's order;
-        the products of each are those that all share.
-    products, seconds, seed, outcome
-        What it cost and how it ended.
-    """
-
-    rows: dict[str, Estimate[float]]
-    products: int
-    seconds: float
-    seed: int
-    outcome: Outcome
-
-    def __getitem__(self, layer: str) -> Estimate[float]:
-        return self.rows[layer]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields, plain."""
-        rows = {name: row.to_dict() for name, row in self.rows.items()}
-        return {**vars(self), "rows": rows, "outcome": self.outcome.name}
-
-    def __repr__(self) -> str:
-        width = max(map(len, self.rows), default=0)
-        lines = [
-            f"  {name:{width}}  {row.value:.5g} ± {row.error:.1g}"
-            for name, row in self.rows.items()
-        ]
-        head = f"LayerTraces: {self.products} products. {self.outcome}"
-        return "\n".join([head, *lines])
+from theodolite.spectrum.krylov import Krylov
+from theodolite.spectrum.layer_rows import LayerTraces, layer_lengths
+from theodolite.spectrum.probes import require_tolerances
+from theodolite.spectrum.probing import Probing
+from theodolite.spectrum.quantities import LayersOf
 
 
 def layer_traces(
     land: Landscape,
     *,
     rtol: float = 0.02,
+    method: str = "auto",
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
     deflate: EigenPairs | None = None,
+    krylov: Krylov | None = None,
 ) -> LayerTraces:
     """The trace of every layer's own block, all from the same products.
 
-        tr H[l, l] = Σ_{i∈l} (H V Vᵀ)ᵢᵢ + E[Σ_{i∈l} zᵢ (H z')ᵢ]
-        z' = z − V Vᵀ z,  z of random signs over all layers
+        tr H[l, l] = tr G[l, l] + E[Σ_{i∈l} zᵢ ((H − G) z)ᵢ]
+        z of random signs over all layers
 
-    One product serves all layers, where each layer's own probes would cost one a
-    layer. Stops when every standard error is below ``rtol`` of the sum of all traces'
-    sizes, after at least 20 probes; computed exactly by p products where that is not
-    more. With ten pairs in ``deflate`` 20 probes mostly suffice. The errors of
-    different layers are not independent.
+    One product serves all layers, where each layer's own probes would cost one a layer.
+    The Gauss–Newton part G is exact for some 5 to 12 gradients, or large eigenvalues
+    are taken out by Lanczos steps, as :func:`theodolite.trace` does. Stops when half of
+    every 95 % interval is below ``rtol`` of the sum of all traces' sizes; computed
+    exactly by p products where that is not more. The errors of different layers are not
+    independent.
 
     Parameters
     ----------
     land : Landscape
         Measured where it is.
     rtol : float
-        Standard error asked for, relative to Σ |tr H[l, l]|.
+        Half the widest 95 % interval asked for, relative to Σ |tr H[l, l]|.
+    method : str
+        ``"auto"``; ``"split"`` insists on the Gauss–Newton part, ``"deflated"`` leaves
+        it out, ``"plain"`` takes random signs alone.
     seed : int
         Of the probes.
     budget : int or str, optional
-        Products (1,000 by default), or a time like ``"30s"``.
+        Products (1,000 by default; those of G count as well), or a time like ``"30s"``.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
     deflate : EigenPairs, optional
-        Pairs of the whole Hessian, for one more product each; any orthonormal vectors
-        are right, good ones save probes.
+        Pairs of the whole Hessian to take out instead, for one more product each; any
+        orthonormal vectors are right, good ones save probes.
+    krylov : Krylov, optional
+        A run on the same Hessian whose space is taken out, and may grow.
 
     Returns
     -------
@@ -104,7 +65,7 @@ def layer_traces(
     Raises
     ------
     ArgumentError
-        When ``rtol`` is not positive.
+        When ``rtol`` is not positive, or the method unknown.
     TheodoliteError
         As :meth:`Landscape.hessian` raises.
 
@@ -116,7 +77,14 @@ def layer_traces(
     """
     require_landscape(land)
     return layer_traces_of(
-        land.hessian(), rtol=rtol, seed=seed, budget=budget, deflate=deflate
+        land.hessian(),
+        rtol=rtol,
+        method=method,
+        seed=seed,
+        budget=budget,
+        progress=progress,
+        deflate=deflate,
+        krylov=krylov,
     )
 
 
@@ -124,64 +92,25 @@ def layer_traces_of(
     hessian: Curvature,
     *,
     rtol: float = 0.02,
+    method: str = "auto",
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
     deflate: EigenPairs | None = None,
+    krylov: Krylov | None = None,
 ) -> LayerTraces:
     """The same for a Hessian at hand."""
-    began = time.perf_counter()
     require_tolerances(rtol, 0.0, "rtol=0.02")
-    layers = hessian.parameters.layers
-    probes = Probes(hessian, seed, deflate)
-    sizes = [place.stop - place.start for place in layers.values()]
-    tally = _LayerSums(sizes, rtol, known_diagonal(hessian, deflate))
-    ended = probes.run(tally, as_budget(budget, 1000))
-    spent = probes.products, time.perf_counter() - began, seed, ended
-    rows = {
-        name: Estimate(value, error, 0 if tally.exact else tally.count, *spent)
-        for name, (value, error) in zip(layers, tally.estimates(), strict=True)
-    }
-    return LayerTraces(rows, *spent)
-
-
-@final
-class _LayerSums(Tally):
-    """Independent samples of every layer's part of zᵀ H z, or of its diagonal."""
-
-    def __init__(
-        self, sizes: list[int], rtol: float, known: Float[Tensor, " p"]
-    ) -> None:
-        super().__init__()
-        self._sizes, self._rtol = sizes, rtol
-        self._known = self._summed(known[:, None])[:, 0].tolist()
-        self._samples = torch.zeros(0, len(sizes), dtype=torch.float64)
-        self._entries = torch.zeros(sum(sizes), dtype=torch.float64)
-
-    def add(self, probe: Probe) -> None:
-        """One sample of every layer a probe."""
-        samples = self._summed(probe.signs.double() * probe.products.double())
-        self._samples = torch.cat([self._samples, samples.T.cpu()])
-        self.count = len(self._samples)
-
-    def add_columns(self, rows: Tensor, columns: Tensor) -> None:
-        """Their entries on the diagonal."""
-        places = torch.arange(len(rows), device=rows.device)
-        self._entries[rows.cpu()] = columns[rows, places].double().cpu()
-
-    def error_and_goal(self) -> tuple[float, float]:
-        """The largest error of a layer, and what it should be."""
-        values, errors = zip(*self.estimates(), strict=True)
-        return max(errors), self._rtol * sum(map(abs, values))
-
-    def estimates(self) -> list[tuple[float, float]]:
-        """Every layer's trace and its standard error."""
-        if self.exact:
-            return [(float(t), 0.0) for t in self._summed(self._entries[:, None])]
-        found = [mean_and_error(samples) for samples in self._samples.T]
-        return [
-            (known + mean, error)
-            for known, (mean, error) in zip(self._known, found, strict=True)
-        ]
-
-    def _summed(self, entries: Float[Tensor, "p k"]) -> Float[Tensor, "l k"]:
-        return torch.stack([part.sum(0) for part in entries.split(self._sizes)])
+    with Effort(hessian, budget, 1000, progress, "layers' traces") as effort:
+        probing = Probing(
+            hessian,
+            {"layers": LayersOf(rtol, 0.0)},
+            effort,
+            seed=seed,
+            method=method,
+            deflate=deflate,
+            krylov=krylov,
+            lengths=layer_lengths(hessian),
+        )
+        found = probing.estimate("layers", probing.run())
+        return LayerTraces.of(list(hessian.parameters.layers), found)

@@ -10,22 +10,25 @@ from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.spectrum.eigsh import eigsh
+from theodolite.spectrum.enclosure import CONFIDENCE
 
 
 @dataclass(frozen=True, repr=False)
 class SpeedLimit:
-    """2/λ_max with the interval that the eigenvalue's residual leaves.
+    """2/λ_max with the interval that is left to the eigenvalue.
 
     Attributes
     ----------
     value : float
         ``2/θ`` with the measured eigenvalue; infinite where nothing bends upward.
     low, high : float
-        ``2/(θ + ‖r‖)`` and ``2/θ``, widened by the rounding of products: a Ritz value
-        is never above λ_max. The lower end is sure once the run has converged on the
-        largest eigenvalue.
+        The upper end, ``2/θ`` and the rounding of products, is sure: a Ritz value is
+        never above λ_max. With probability ``confidence`` no eigenvalue is so large
+        that the limit were below the lower end, 0 where nothing is known of it.
     eigenvalue, residual : float
         θ and ``‖r‖``.
+    confidence : float
+        Of the lower end.
     products, seconds, outcome
         What it cost and how it ended.
     """
@@ -35,6 +38,7 @@ class SpeedLimit:
     high: float
     eigenvalue: float
     residual: float
+    confidence: float
     products: int
     seconds: float
     outcome: Outcome
@@ -48,8 +52,9 @@ class SpeedLimit:
 
     def __repr__(self) -> str:
         return (
-            f"SpeedLimit: {self.value:.6g}, between {self.low:.6g} and {self.high:.6g} "
-            f"({self.products} products). {self.outcome}"
+            f"SpeedLimit: {self.value:.6g}, between {self.low:.6g} (with probability "
+            f"{self.confidence:g}) and {self.high:.6g} ({self.products} products). "
+            f"{self.outcome}"
         )
 
 
@@ -65,14 +70,15 @@ def speed_limit(
     On a quadratic, descent with a larger constant rate diverges along the steepest
     direction, and with a smaller one converges. On a network the limit is local:
     training above it moves to where the curvature is smaller, or away. Momentum β
-    raises it to 2(1 + β)/λ_max. Costs 10 to 25 products.
+    raises it to 2(1 + β)/λ_max. Costs 14 to 25 products. A limit measured on a small
+    sample of the data is too low: see :func:`theodolite.data_error`.
 
     Parameters
     ----------
     land : Landscape
         Measured where it is.
     tol : float
-        Residual relative to the eigenvalue, and so the width of the interval.
+        Residual relative to the eigenvalue.
     seed : int
         Of the random start.
     budget : int or str, optional
@@ -97,6 +103,7 @@ def speed_limit(
     return limit_from(
         float(top.values[0]),
         float(top.residuals[0]),
+        float(top.high[0]),
         dtype=hessian.dtype,
         products=top.products,
         seconds=time.perf_counter() - began,
@@ -107,20 +114,22 @@ def speed_limit(
 def limit_from(
     eigenvalue: float,
     residual: float,
+    highest: float,
     *,
     dtype: torch.dtype,
     products: int,
     seconds: float,
     outcome: Outcome,
 ) -> SpeedLimit:
-    """The limit out of a largest eigenvalue at hand."""
+    """The limit out of a largest eigenvalue at hand, and what none is above."""
     rounding = rounding_of(eigenvalue, dtype)
     return SpeedLimit(
         value=two_over(eigenvalue),
-        low=two_over(eigenvalue + residual + rounding),
+        low=two_over(max(highest, eigenvalue + rounding)),
         high=two_over(eigenvalue - rounding),
         eigenvalue=eigenvalue,
         residual=residual,
+        confidence=CONFIDENCE,
         products=products,
         seconds=seconds,
         outcome=outcome,

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from math import log, log1p, log10
+from math import log, log1p, log10, sqrt
 from typing import Any
 
 import torch
@@ -33,6 +33,12 @@ class Stiffness:
     steps : float
         Steps of gradient descent at the rate 1/λ_max that shrink the error along the
         flattest of these directions to ``reduction``.
+    steps_at_best_rate : float
+        The same at 2/(λ_max + λ_small), the rate at which no direction is slower than
+        another: half as many where κ is large.
+    steps_of_conjugate_gradients : float
+        Steps, of one product each, in which conjugate gradients surely do so in the
+        energy norm √(eᵀHe): ½ √κ ln(2/reduction).
     smallest, largest : float
         The two eigenvalues.
     floor : float
@@ -47,6 +53,8 @@ class Stiffness:
     is_lower_bound: bool
     decades: float
     steps: float
+    steps_at_best_rate: float
+    steps_of_conjugate_gradients: float
     smallest: float
     largest: float
     floor: float
@@ -63,9 +71,16 @@ class Stiffness:
         least = "at least " if self.is_lower_bound else ""
         return (
             f"Stiffness: condition {least}{self.condition:.4g} ({self.decades:.1f} "
-            f"decades), {least}{self.steps:.4g} steps of gradient descent to "
-            f"{self.reduction:g}. {self.outcome}"
+            f"decades). To {self.reduction:g} of the error {least}{self.steps:.4g} "
+            f"steps of gradient descent at 1/λ_max, {self.steps_at_best_rate:.4g} at "
+            f"the best rate, {self.steps_of_conjugate_gradients:.4g} of conjugate "
+            f"gradients. {self.outcome}"
         )
+
+    @property
+    def best_rate(self) -> float:
+        """2/(λ_max + λ_small), the learning rate of ``steps_at_best_rate``."""
+        return 2 / (self.largest + self.smallest)
 
 
 def stiffness(
@@ -79,6 +94,8 @@ def stiffness(
     """How stiff the landscape is: the condition of its curvatures above the noise.
 
         κ = λ_max / λ_small,   error after t steps at 1/λ_max:  (1 − 1/κ)ᵗ
+        at 2/(λ_max + λ_small):  ((κ − 1)/(κ + 1))ᵗ
+        of conjugate gradients, at most:  2 ((√κ − 1)/(√κ + 1))ᵗ
 
     Up to 256 parameters from all eigenvalues. Beyond, from both ends of the spectrum
     where it is positive definite; where it is not, from the Ritz values of ``steps``
@@ -108,7 +125,8 @@ def stiffness(
     References
     ----------
     Golub and Meurant, "Matrices, Moments and Quadrature", 2010 (separation of Ritz
-    values); Boyd and Vandenberghe, "Convex Optimization", 2004, section 9.3.
+    values); Boyd and Vandenberghe, "Convex Optimization", 2004, section 9.3; Nocedal
+    and Wright, "Numerical Optimization", 2nd ed. 2006, equation 5.36.
     """
     require_landscape(land)
     began = time.perf_counter()
@@ -155,6 +173,8 @@ def stiffness_from(
         is_lower_bound=bound,
         decades=log10(condition) if condition > 0 else float("nan"),
         steps=predicted_steps(condition, reduction),
+        steps_at_best_rate=predicted_steps((condition + 1) / 2, reduction),
+        steps_of_conjugate_gradients=conjugate_steps(condition, reduction),
         smallest=smallest,
         largest=largest,
         floor=floor,
@@ -182,3 +202,10 @@ def predicted_steps(condition: float, reduction: float) -> float:
     if not condition > 1:
         return 1.0 if condition == 1 else float("nan")
     return max(1.0, log(reduction) / log1p(-1 / condition))
+
+
+def conjugate_steps(condition: float, reduction: float) -> float:
+    """Steps of conjugate gradients that surely suffice, in the energy norm."""
+    if not condition >= 1:
+        return float("nan")
+    return max(1.0, sqrt(condition) / 2 * log(2 / reduction))

@@ -8,6 +8,7 @@ from torch import Tensor
 from theodolite.budget import BudgetLike
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome
+from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.eigsh import default_basis, eigsh
 from theodolite.spectrum.krylov import Krylov
 from theodolite.spectrum.symmetry import symmetric_eigenvalues
@@ -30,6 +31,9 @@ class Ends:
     negative : Tensor
         Ritz values below zero. A compression of a matrix has no more of them than the
         matrix: their number is a lower bound of the index, converged or not.
+    floor, ceiling : float
+        What no eigenvalue is below, or above, with probability
+        :data:`~theodolite.spectrum.enclosure.CONFIDENCE`; infinite where unknown.
     exact : bool
         Whether every eigenvalue is in both.
     outcome : Outcome
@@ -41,6 +45,8 @@ class Ends:
     lowest_residuals: Tensor
     highest_residuals: Tensor
     negative: Tensor
+    floor: float
+    ceiling: float
     exact: bool
     outcome: Outcome
 
@@ -58,20 +64,39 @@ def ends_of(
     if operator.shape[0] <= SMALL:
         values = symmetric_eigenvalues(operator)
         off, below = torch.zeros_like(values), values[values < 0]
-        return Ends(values, values.flip(0), off, off, below, exact=True, outcome=EXACT)
+        return Ends(
+            values,
+            values.flip(0),
+            off,
+            off,
+            below,
+            floor=float(values[0]),
+            ceiling=float(values[-1]),
+            exact=True,
+            outcome=EXACT,
+        )
     if krylov is None:
         like = torch.empty(0, dtype=operator.dtype, device=operator.device)
         capacity = default_basis(operator.shape[0], k, like.element_size())
         krylov = Krylov.from_random(operator.shape[0], capacity, like, seed)
     high = eigsh(operator, 1, "LA", tol=tol, seed=seed, budget=budget, krylov=krylov)
     low = eigsh(operator, k, "SA", tol=tol, seed=seed, budget=budget, krylov=krylov)
-    values = krylov.ritz().values
+    outcome = high.outcome if not high.converged else low.outcome
+    return ends_from(low, high, krylov.ritz().values, outcome)
+
+
+def ends_from(
+    low: EigenPairs, high: EigenPairs, values: Tensor, outcome: Outcome
+) -> Ends:
+    """Both ends out of pairs and all Ritz values at hand."""
     return Ends(
         low.values.flip(0),
         high.values,
         low.residuals.flip(0),
         high.residuals,
         values[values < 0],
+        floor=float(low.low.min()),
+        ceiling=float(high.high.max()),
         exact=False,
-        outcome=high.outcome if not high.converged else low.outcome,
+        outcome=outcome,
     )

@@ -27,6 +27,11 @@ class Effort:
         Whether a bar is shown, or whom to tell.
     stage : str
         What the bar says.
+
+    Attributes
+    ----------
+    beside : LinearMap or None
+        Another map whose products are counted with those of the first.
     """
 
     def __init__(
@@ -42,6 +47,7 @@ class Effort:
         self.budget = as_budget(budget, default)
         self._watcher = as_watcher(progress)
         self.bytes = 0
+        self.beside: LinearMap | None = None
 
     def __enter__(self) -> "Effort":
         return self
@@ -57,7 +63,8 @@ class Effort:
     @property
     def products(self) -> int:
         """Single-vector products spent so far."""
-        return self._matrix.products - self._before
+        others = 0 if self.beside is None else self.beside.products
+        return self._matrix.products - self._before + others
 
     @property
     def seconds(self) -> float:

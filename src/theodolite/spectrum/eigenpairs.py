@@ -1,6 +1,7 @@
 """Eigenvalues with their vectors and residuals."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -8,6 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.outcomes import Outcome
+
+# fields with one number a pair
+ROWS = ("values", "residuals", "tolerances", "low", "high")
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,10 +29,19 @@ class EigenPairs:
         value (Weinstein's bound).
     tolerances : Tensor
         What each residual was asked to be below ``(k,)``.
+    low, high : Tensor
+        What the eigenvalue of that rank, counted from its end, lies between ``(k,)``:
+        one side is sure, as no Ritz value is outside the spectrum it comes from; the
+        other holds with probability ``confidence``, each for itself, and is infinite
+        where no random direction tells. Where it is near the value, none was missed.
+    confidence : float
+        Of ``low`` and ``high``.
     products : int
         Single-vector products spent.
     seconds : float
         Time spent.
+    bytes : int
+        Held by the basis and its products.
     seed : int
         Of the random start.
     outcome : Outcome
@@ -39,8 +52,12 @@ class EigenPairs:
     vectors: Float[Tensor, "p k"]
     residuals: Float[Tensor, " k"]
     tolerances: Float[Tensor, " k"]
+    low: Float[Tensor, " k"]
+    high: Float[Tensor, " k"]
+    confidence: float
     products: int
     seconds: float
+    bytes: int
     seed: int
     outcome: Outcome
 
@@ -51,49 +68,44 @@ class EigenPairs:
 
     def at(self, chosen: slice | Tensor) -> "EigenPairs":
         """Some of the pairs."""
-        return EigenPairs(
-            self.values[chosen],
-            self.vectors[:, chosen],
-            self.residuals[chosen],
-            self.tolerances[chosen],
-            self.products,
-            self.seconds,
-            self.seed,
-            self.outcome,
-        )
+        rows = {name: getattr(self, name)[chosen] for name in ROWS}
+        return replace(self, vectors=self.vectors[:, chosen], **rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers without the vectors, plain."""
-        rows = zip(
-            self.values.tolist(),
-            self.residuals.tolist(),
-            (self.residuals <= self.tolerances).tolist(),
-            strict=True,
-        )
         return {
             "pairs": [
-                {"value": value, "residual": residual, "converged": good}
-                for value, residual, good in rows
+                {
+                    "value": value,
+                    "residual": residual,
+                    "converged": residual <= tolerance,
+                    "low": low,
+                    "high": high,
+                }
+                for value, residual, tolerance, low, high in self._rows()
             ],
+            "confidence": self.confidence,
             "products": self.products,
             "seconds": self.seconds,
+            "bytes": self.bytes,
             "seed": self.seed,
             "outcome": self.outcome.name,
         }
 
+    def _rows(self) -> Iterator[tuple[float, ...]]:
+        columns = (getattr(self, name).tolist() for name in ROWS)
+        return zip(*columns, strict=True)
+
     def __repr__(self) -> str:
         rows = [
             f"  {value:+.6e} ± {residual:.1e}"
-            + ("" if residual <= tolerance else "  ?")
-            for value, residual, tolerance in zip(
-                self.values.tolist(),
-                self.residuals.tolist(),
-                self.tolerances.tolist(),
-                strict=True,
-            )
+            + ("   " if residual <= tolerance else "  ?")
+            + f"  in [{low:.6g}, {high:.6g}]"
+            for value, residual, tolerance, low, high in self._rows()
         ]
         head = (
-            f"EigenPairs: {len(rows)} values, {self.products} products. {self.outcome}"
+            f"EigenPairs: {len(rows)} values ± residuals, {self.products} products. "
+            f"{self.outcome} By rank, each with probability {self.confidence:g}:"
         )
         return "\n".join([head, *rows])
 

@@ -1,24 +1,30 @@
 """The outermost eigenpairs, by Lanczos with thick restarts."""
 
-import time
 from dataclasses import replace
-from typing import Any, final
+from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.budget import Budget, BudgetLike, as_budget
+from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
-from theodolite.operators.operator import Operator
-from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget, rounding
+from theodolite.outcomes import out_of_budget
+from theodolite.progress import ProgressLike
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs, chosen_positions
-from theodolite.spectrum.krylov import Krylov, RitzPairs
+from theodolite.spectrum.enclosure import CONFIDENCE, outer_bounds
+from theodolite.spectrum.krylov import WIDEST, Krylov
+from theodolite.spectrum.lanczos_search import (
+    LanczosSearch,
+    residual_tolerances,
+    settled,
+)
 from theodolite.spectrum.symmetry import require_symmetric
+from theodolite.spectrum.vectors import norm
 
 ENDS = ("LA", "SA", "LM", "BE")
-# products from a fresh direction, at least, in which no missed eigenvalue may show
-_CONFIRMATION = 8
 _BASIS_BYTES = 2**28
 
 
@@ -29,8 +35,11 @@ def eigsh(
     *,
     tol: float = 1e-3,
     seed: int = 0,
+    v0: Float[Tensor, " p"] | Float[Tensor, "p m"] | None = None,
     basis: int | None = None,
+    block: int = 1,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
     krylov: Krylov | None = None,
 ) -> EigenPairs:
     """The ``k`` outermost eigenpairs of a symmetric operator.
@@ -41,12 +50,15 @@ def eigsh(
     best Ritz vectors when the basis is full, until every residual is below
     ``tol · max(|θ|, 10⁻³ ‖H‖)``. Then it goes on from a fresh random direction for
     eight products or more: eigenvalues that the first start could not see, such as the
-    copies of a multiple one, show up there, and the search continues.
+    copies of a multiple one, show up there, and the search continues, along several
+    directions at once. What they do not show bounds what can have been missed: the
+    result's ``low`` and ``high`` hold the eigenvalue of each rank, with probability
+    0.999.
 
     Costs 20 to 60 products for the ten largest of a trained network, 100 and more for
-    the smallest; memory 2 · ``basis`` · p numbers. A residual says that *an*
-    eigenvalue is near, not that none was missed: two eigenvalues closer than the
-    tolerance may be told as one.
+    the smallest; memory 2 · ``basis`` · p numbers. Where ``low`` and ``high`` are far
+    apart, only the residual is known: it says that *an* eigenvalue is near, not that
+    none was missed, and two closer than the tolerance may be told as one.
 
     Parameters
     ----------
@@ -62,11 +74,20 @@ def eigsh(
         Residual relative to the eigenvalue.
     seed : int
         Of the start.
+    v0 : Tensor, optional
+        A start ``(p,)``, or several ``(p, m)`` whose sum is taken, for example
+        ``pairs.vectors`` of the last checkpoint: 30 to 40 % fewer products where those
+        have moved little.
     basis : int, optional
         Vectors held at most. By default as many as fit in 256 MiB, within 40 (or
         ``2 k + 10``) and 200: restarts cost products, a basis costs memory.
+    block : int
+        Directions multiplied together, up to 8. Each further one costs products, so
+        that one is best, unless a block of products costs little more than one.
     budget : int or str, optional
         Products (1,000 by default), or a time like ``"30s"``.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
     krylov : Krylov, optional
         A run on the same operator to go on from, instead of a random start.
 
@@ -78,7 +99,7 @@ def eigsh(
     Raises
     ------
     ArgumentError
-        When ``k``, ``which``, ``tol`` or ``basis`` is out of range.
+        When ``k``, ``which``, ``tol``, ``basis``, ``block`` or ``v0`` cannot be used.
     NonFiniteError
         When a product is NaN or infinite.
     ProductError
@@ -87,61 +108,98 @@ def eigsh(
     References
     ----------
     Wu and Simon, "Thick-restart Lanczos method for large symmetric eigenvalue
-    problems", SIAM J. Matrix Anal. Appl. 22 (2000), doi:10.1137/S0895479898334605.
+    problems", SIAM J. Matrix Anal. Appl. 22 (2000), doi:10.1137/S0895479898334605; for
+    ``low`` and ``high`` van Dorsselaer, Hochstenbach and van der Vorst, 2000,
+    doi:10.1137/S0895479800366859.
     """
-    began = time.perf_counter()
     matrix = as_operator(operator)
     size = matrix.shape[0]
-    _require_sensible(size, k, which, tol, basis)
+    _require_sensible(size, k, which, tol, basis, block)
     if krylov is None:
         like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
-        capacity = (
-            default_basis(size, k, like.element_size()) if basis is None else basis
+        spacious = default_basis(size, k, like.element_size())
+        capacity = spacious if basis is None else basis
+        krylov = (
+            Krylov.from_random(size, capacity, like, seed)
+            if v0 is None
+            else Krylov(start_of(v0, size).to(like), capacity, seed)
         )
-        krylov = Krylov.from_random(size, capacity, like, seed)
-    before = matrix.products
-    outcome = _Search(krylov, k, which, tol).run(matrix, as_budget(budget, 1000))
-    require_symmetric(krylov.asymmetry(), matrix)
-    return replace(
-        pairs_in(krylov, k, which, tol=tol),
-        products=matrix.products - before,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=outcome,
-    )
+        krylov.widen(block)
+    elif v0 is not None:
+        raise ArgumentError(
+            found="Both v0 and krylov.",
+            why="A run that goes on has its start behind it.",
+            instead="Give one of them.",
+        )
+    with Effort(matrix, budget, 1000, progress, "eigenpairs") as effort:
+        outcome = LanczosSearch(krylov, k, which, tol).run(matrix, effort)
+        require_symmetric(krylov.asymmetry(), matrix)
+        found = pairs_in(krylov, k, which, tol=tol, resolution=matrix.resolution)
+        effort.holds(krylov.bytes)
+        return replace(found, seed=seed, outcome=outcome, **effort.cost)
 
 
-def pairs_in(krylov: Krylov, k: int, which: str, *, tol: float = 1e-3) -> EigenPairs:
+def pairs_in(
+    krylov: Krylov,
+    k: int,
+    which: str,
+    *,
+    tol: float = 1e-3,
+    resolution: float | None = None,
+) -> EigenPairs:
     """The pairs that a basis holds already, with true residuals and no product."""
     ritz = krylov.ritz()
     wanted = chosen_positions(ritz.values, k, which).flip(0)
     values, mixes = ritz.values[wanted], ritz.mixes[:, wanted]
     residuals = krylov.residuals(values, mixes)
     tolerances = residual_tolerances(ritz.values, wanted, tol)
+    from_below = _from_below(values, wanted, which, len(wanted))
+    # what products in this type leave uncertain
+    rounding = 16 * (resolution or torch.finfo(krylov.dtype).eps)
+    rounding *= float(ritz.values.abs().max())
+    below, above = outer_bounds(krylov, 1 - CONFIDENCE, rounding)
     late = int((residuals > tolerances).sum()) + k - len(wanted)
     missed = f"{late} of {k} residuals are above tol={tol:g}"
-    settled = _settled(k)
     return EigenPairs(
         values=values,
         vectors=krylov.vectors(mixes),
         residuals=residuals,
         tolerances=tolerances,
+        low=torch.where(from_below, below[wanted], values - rounding),
+        high=torch.where(from_below, values + rounding, above[wanted]),
+        confidence=CONFIDENCE,
         products=0,
         seconds=0.0,
+        bytes=krylov.bytes,
         seed=0,
-        outcome=out_of_budget(missed, "Raise budget or tol") if late else settled,
+        outcome=out_of_budget(missed, "Raise budget or tol") if late else settled(k),
     )
 
 
-def _settled(k: int) -> Outcome:
-    what = f"All {k} residuals are" if k > 1 else "The residual is"
-    return converged(f"{what} below tolerance")
+def _from_below(values: Tensor, wanted: Tensor, which: str, k: int) -> Tensor:
+    """Whose ranks count from the lower end of the spectrum."""
+    if which == "LM":
+        return values < 0
+    return wanted < {"LA": 0, "SA": k, "BE": k // 2}[which]
 
 
-def residual_tolerances(values: Tensor, wanted: Tensor, tol: float) -> Tensor:
-    """What wanted residuals have to be below: relative, down to 10⁻³ of the largest."""
-    sizes = values.abs()
-    return tol * torch.maximum(sizes[wanted], 1e-3 * sizes.max())
+def start_of(v0: Tensor, size: int) -> Float[Tensor, " p"]:
+    """One direction out of a vector, or of the columns of several.
+
+    Raises
+    ------
+    ArgumentError
+        When the shape does not fit, or an entry is not finite.
+    """
+    columns = v0[:, None] if v0.ndim == 1 else v0
+    if columns.ndim != 2 or columns.shape[0] != size or not columns.shape[1]:
+        raise ArgumentError(
+            found=f"v0 of shape {tuple(v0.shape)}.",
+            why=f"The operator is {size} × {size}.",
+            instead=f"Give a tensor ({size},) or ({size}, m), like pairs.vectors.",
+        )
+    lengths = [norm(column) or 1.0 for column in columns.T]
+    return (columns.double() / columns.new_tensor(lengths).double()).sum(1)
 
 
 def default_basis(size: int, k: int, itemsize: int) -> int:
@@ -150,135 +208,8 @@ def default_basis(size: int, k: int, itemsize: int) -> int:
     return max(2 * k + 10, 40, min(200, affordable))
 
 
-@final
-class _Search:
-    """One search for some end of the spectrum in a growing space."""
-
-    def __init__(self, krylov: Krylov, k: int, which: str, tol: float) -> None:
-        self.krylov, self.k, self.which, self.tol = krylov, k, which, tol
-        # wanted values when the last confirmation began, and products it still needs
-        self._confirming: Tensor | None = None
-        self._patience = 0
-        self._disappointments = 0
-
-    def run(self, matrix: Operator, budget: Budget) -> Outcome:
-        """Expand until the wanted pairs have converged and are confirmed."""
-        before = matrix.products
-        while not self.krylov.exhausted:
-            ended = self._judged()
-            if ended is not None:
-                return ended
-            # the first product is always made: nothing could be returned without
-            if self.krylov.dimension and budget.spent(matrix.products - before):
-                return self._out_of_budget()
-            if self.krylov.full:
-                self._restart()
-            self._patience -= self._expand(matrix, budget, before)
-        return EXACT
-
-    def _expand(self, matrix: Operator, budget: Budget, before: int) -> int:
-        """Some products in a row: the small eigenproblem grows with the cube."""
-        steps = max(1, self.krylov.dimension // 12)
-        steps = min(steps, self._patience) if self._patience > 0 else steps
-        for step in range(steps):
-            late = step > 0 and budget.spent(matrix.products - before)
-            if self.krylov.full or late:
-                return step
-            self.krylov.grow(matrix)
-        return steps
-
-    def wanted(self, ritz: RitzPairs) -> Tensor:
-        """Positions of the wanted Ritz values, ascending."""
-        return chosen_positions(ritz.values, self.k, self.which)
-
-    def _judged(self) -> Outcome | None:
-        """Whether the search may end here; starts a confirmation where it is due."""
-        if self.krylov.dimension < self.k or self._patience > 0:
-            return None
-        ritz = self.krylov.ritz()
-        wanted = self.wanted(ritz)
-        values, tolerances = (
-            ritz.values[wanted],
-            residual_tolerances(ritz.values, wanted, self.tol),
-        )
-        excess = ritz.estimates[wanted] / tolerances
-        if bool((excess > 1).any()):
-            self._confirming = None
-            self._attend_to_the_worst(ritz, excess)
-            return None
-        residuals = self.krylov.residuals(values, ritz.mixes[:, wanted])
-        if bool((residuals > tolerances).any()):
-            return self._disappointed(float((residuals / tolerances).max()))
-        moved = self._confirming is None or bool(
-            ((values - self._confirming).abs() > tolerances).any()
-        )
-        if not moved:
-            return _settled(self.k)
-        self._confirm(values)
-        return None
-
-    def _confirm(self, values: Tensor) -> None:
-        """Look from a fresh direction for what the first start could not see."""
-        # what took long to find takes longer to miss
-        steps = max(_CONFIRMATION, self.krylov.dimension // 4)
-        self._confirming, self._patience = values, steps
-        self.krylov.inject()
-
-    def _disappointed(self, excess: float) -> Outcome | None:
-        """Estimates were met and true residuals were not: rounding, or bad luck."""
-        self._disappointments += 1
-        self._patience = _CONFIRMATION
-        if self._disappointments <= 3:
-            return None
-        return rounding(
-            f"true residuals stay {excess:.1f} times above tol={self.tol:g}",
-            "Measure in a wider type (model.double()), or raise tol",
-        )
-
-    def _out_of_budget(self) -> Outcome:
-        ritz = self.krylov.ritz()
-        wanted = self.wanted(ritz)
-        missed = int(
-            (
-                ritz.estimates[wanted]
-                > residual_tolerances(ritz.values, wanted, self.tol)
-            ).sum()
-        )
-        missed += self.k - len(wanted)
-        if missed == 0:
-            return out_of_budget(
-                "the budget ended while looking for eigenvalues that were missed",
-                "Raise budget",
-            )
-        return out_of_budget(
-            f"{missed} of {self.k} residuals are above tol={self.tol:g}",
-            "Raise budget or tol",
-        )
-
-    def _restart(self) -> None:
-        """Keep the wanted Ritz vectors, and some from both ends beside them."""
-        ritz, size = self.krylov.ritz(), self.krylov.dimension
-        spare = (size - self.k) // 2
-        beside = max(1, spare // 3)
-        other = {"LA": "SA", "SA": "LA"}.get(self.which, self.which)
-        kept = torch.cat(
-            [
-                chosen_positions(ritz.values, self.k + spare - beside, self.which),
-                chosen_positions(ritz.values, beside, other),
-            ]
-        ).unique()
-        self.krylov.restart(ritz.values[kept], ritz.mixes[:, kept])
-
-    def _attend_to_the_worst(self, ritz: RitzPairs, excess: Tensor) -> None:
-        """Turn to a wanted pair that the present direction would never improve."""
-        worst = int(self.wanted(ritz)[excess.argmax()])
-        if self.krylov.neglected(ritz.mixes[:, worst]):
-            self.krylov.go_on_from_residual(ritz, worst)
-            self._patience = _CONFIRMATION
-
-
 def _require_sensible(
-    size: int, k: int, which: str, tol: float, basis: int | None
+    size: int, k: int, which: str, tol: float, basis: int | None, block: int
 ) -> None:
     if not 1 <= k <= size:
         raise ArgumentError(
@@ -298,6 +229,12 @@ def _require_sensible(
             found=f"tol={tol}.",
             why="A residual never gets below zero.",
             instead="Give a positive tolerance like 1e-3.",
+        )
+    if not 1 <= block <= WIDEST:
+        raise ArgumentError(
+            found=f"block={block}.",
+            why="Every direction beside the first costs more products.",
+            instead=f"Give 1 to {WIDEST}; 1 is best where a block is not much cheaper.",
         )
     if basis is not None and basis < min(k + 4, size):
         raise ArgumentError(

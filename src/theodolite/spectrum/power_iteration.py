@@ -1,16 +1,19 @@
 """The eigenvalue largest in size, by multiplying again and again."""
 
-import time
+from math import inf
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from theodolite.budget import BudgetLike, as_budget
+from theodolite.budget import BudgetLike
 from theodolite.errors import NonFiniteError
 from theodolite.operators.matrix import as_operator
 from theodolite.outcomes import Outcome, converged, out_of_budget
+from theodolite.progress import ProgressLike
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.enclosure import CONFIDENCE
 from theodolite.spectrum.vectors import norm, random_vector, unit
 
 
@@ -21,6 +24,7 @@ def power_iteration(
     seed: int = 0,
     budget: BudgetLike = None,
     v0: Tensor | None = None,
+    progress: ProgressLike = False,
 ) -> EigenPairs:
     """The eigenpair largest in size, one product a step.
 
@@ -43,6 +47,8 @@ def power_iteration(
         Products (1,000 by default), or a time like ``"30s"``.
     v0 : Tensor, optional
         Start ``(p,)``, for example the vector of the last checkpoint.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Returns
     -------
@@ -58,38 +64,42 @@ def power_iteration(
     ----------
     Golub and Van Loan, "Matrix Computations", 4th ed. 2013, section 7.3.
     """
-    began = time.perf_counter()
     matrix = as_operator(operator)
-    limit, before = as_budget(budget, 1000), matrix.products
     like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
     start = v0
     if start is None:
         generator = torch.Generator().manual_seed(seed)
         start = random_vector(matrix.shape[0], generator, like)
     vector = unit(start.to(like))
-    while True:
-        product = matrix @ vector
-        value = float(vector.double() @ product.double())
-        residual = norm(product.double() - value * vector.double())
-        done = _ended(value, residual, tol)
-        if done is None and limit.spent(matrix.products - before):
-            done = out_of_budget(
-                f"the residual {residual:.2g} is above {tol:g} of {value:.4g}",
-                "Raise budget, or use eigsh, which converges much faster",
-            )
-        if done is not None:
-            break
-        vector = product / norm(product)
-    return EigenPairs(
-        values=torch.tensor([value], dtype=torch.float64),
-        vectors=vector[:, None],
-        residuals=torch.tensor([residual], dtype=torch.float64),
-        tolerances=torch.tensor([tol * abs(value)], dtype=torch.float64),
-        products=matrix.products - before,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=done,
-    )
+    with Effort(matrix, budget, 1000, progress, "power iteration") as effort:
+        effort.holds(2 * vector.nbytes)
+        while True:
+            product = matrix @ vector
+            value = float(vector.double() @ product.double())
+            residual = norm(product.double() - value * vector.double())
+            done = _ended(value, residual, tol)
+            if done is None and effort.spent():
+                done = out_of_budget(
+                    f"the residual {residual:.2g} is above {tol:g} of {value:.4g}",
+                    "Raise budget, or use eigsh, which converges much faster",
+                )
+            effort.tell(inf if done is None else 0)
+            if done is not None:
+                break
+            vector = product / norm(product)
+        return EigenPairs(
+            values=torch.tensor([value], dtype=torch.float64),
+            vectors=vector[:, None],
+            residuals=torch.tensor([residual], dtype=torch.float64),
+            tolerances=torch.tensor([tol * abs(value)], dtype=torch.float64),
+            # no Ritz value is outside the spectrum; nothing else is known of its ends
+            low=torch.tensor([value if value > 0 else -inf], dtype=torch.float64),
+            high=torch.tensor([inf if value > 0 else value], dtype=torch.float64),
+            confidence=CONFIDENCE,
+            seed=seed,
+            outcome=done,
+            **effort.cost,
+        )
 
 
 def _ended(value: float, residual: float, tol: float) -> Outcome | None:

@@ -1,75 +1,107 @@
-"""Linear systems with the Hessian, by conjugate gradients."""
+"""Linear systems with the Hessian, by products alone."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, final
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.budget import BudgetLike, as_budget
-from theodolite.errors import ArgumentError
+from theodolite.budget import BudgetLike
+from theodolite.errors import ArgumentError, NonFiniteError
 from theodolite.operators.matrix import as_operator
+from theodolite.operators.operator import Operator
 from theodolite.outcomes import Outcome, converged, out_of_budget, rounding
-from theodolite.spectrum.finite import require_finite
+from theodolite.progress import ProgressLike
+from theodolite.spectrum.conjugate_gradients import ConjugateGradients
+from theodolite.spectrum.effort import Effort
+from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.minres import Minres
+from theodolite.spectrum.nystrom import nystrom_for
+from theodolite.spectrum.preconditioning import by_pairs, by_products
+from theodolite.spectrum.refinement import Method, Reached, System, reached_at, refined
+from theodolite.spectrum.shifted import solved_together
+from theodolite.spectrum.solution import Solution
 from theodolite.spectrum.vectors import norm
 
+METHODS = {"cg": ConjugateGradients, "minres": Minres}
+# float64 where so many vectors of it take no more than this
+_VECTORS, _WIDE_BYTES = 8, 2**29
 
-@dataclass(frozen=True, repr=False)
-class Solution:
-    """An approximate solution of (H + δ I) x = b.
 
-    Attributes
-    ----------
-    x : Tensor
-        The solution ``(p,)``, as far as it was reached.
-    residual : float
-        ``‖b − (H + δ I) x‖``, computed anew at the end.
-    negative_curvature : Tensor or None
-        A unit direction ``d`` with ``dᵀ (H + δ I) d ≤ 0``, when one was met.
-    curvature : float or None
-        That value of ``dᵀ (H + δ I) d``.
-    products, seconds
-        What it cost.
-    outcome : Outcome
-        How it ended.
-    """
+@overload
+def solve(
+    operator: Any,
+    b: Float[Tensor, " p"],
+    *,
+    damping: float = 0.0,
+    method: str = "cg",
+    preconditioner: Any = None,
+    tol: float = 1e-6,
+    x0: Tensor | None = None,
+    seed: int = 0,
+    budget: BudgetLike = None,
+    progress: ProgressLike = False,
+) -> Solution: ...
 
-    x: Float[Tensor, " p"]
-    residual: float
-    negative_curvature: Float[Tensor, " p"] | None
-    curvature: float | None
-    products: int
-    seconds: float
-    outcome: Outcome
 
-    @property
-    def converged(self) -> bool:
-        """Whether the residual met its tolerance."""
-        return self.outcome.good
-
-    def __repr__(self) -> str:
-        return (
-            f"Solution(residual {self.residual:.2g}, {self.products} products). "
-            f"{self.outcome}"
-        )
+@overload
+def solve(
+    operator: Any,
+    b: Float[Tensor, " p"],
+    *,
+    damping: Sequence[float] | Float[Tensor, " s"],
+    method: str = "cg",
+    preconditioner: Any = None,
+    tol: float = 1e-6,
+    x0: Tensor | None = None,
+    seed: int = 0,
+    budget: BudgetLike = None,
+    progress: ProgressLike = False,
+) -> list[Solution]: ...
 
 
 def solve(
     operator: Any,
     b: Float[Tensor, " p"],
     *,
-    damping: float = 0.0,
+    damping: float | Sequence[float] | Float[Tensor, " s"] = 0.0,
+    method: str = "cg",
+    preconditioner: Any = None,
     tol: float = 1e-6,
+    x0: Tensor | None = None,
+    seed: int = 0,
     budget: BudgetLike = None,
-) -> Solution:
-    """Solve (H + damping · I) x = b by conjugate gradients.
+    progress: ProgressLike = False,
+) -> Solution | list[Solution]:
+    """Solve (H + damping · I) x = b, with products of H alone.
 
-    One product an iteration, at most as many as there are distinct eigenvalues in
-    exact arithmetic; about ½ √κ ln(2/tol) in practice. The method needs positive
-    curvature: a direction that bends downward ends it, and is returned.
+        ‖b − (H + δ I) x‖ ≤ tol ‖b‖
+
+    One product an iteration and one for the true residual at the end. Where that
+    denies what the recurrence says, the method starts again from it, and says
+    ``"rounding"`` where even that does not help.
+
+    ``"cg"``, conjugate gradients: about ½ √κ ln(2/tol) iterations with κ the ratio of
+    the largest eigenvalue of H + δ I to the least. It needs positive curvature: a
+    direction that bends downward ends it, and is returned. Memory 8 p numbers.
+
+    ``"minres"``, least residuals: also for indefinite matrices, about ½ κ ln(2/tol)
+    iterations there, and for singular ones. Where no x has a small residual, it ends
+    with a least one, ``"singular"``. It goes on through negative curvature, returns
+    the worst direction met, and takes one product to certify it. Memory 16 p numbers.
+
+    Both remember past residuals, p numbers each and up to 256 MiB, and keep new ones
+    orthogonal to them. That saves products, most where κ is large: in exact arithmetic
+    there are never more than p, and rounding no longer changes that.
+
+    Several dampings share one Krylov space, and cost together what the hardest costs
+    alone. The space is kept, with its products: 2 · iterations · p numbers, up to
+    1 GiB; what has not converged then is finished one by one.
+
+    It misleads where b lies in a part of the space that the curvature spares: no
+    negative curvature met is no proof that there is none (``td.eigsh(H, 1, "SA")``).
 
     Parameters
     ----------
@@ -78,32 +110,142 @@ def solve(
         and ``@``.
     b : Tensor
         Right-hand side ``(p,)``.
-    damping : float
-        Added to every eigenvalue.
+    damping : float or sequence of float
+        δ, added to every eigenvalue; for several, a list of solutions is returned.
+    method : str
+        ``"cg"`` or ``"minres"``.
+    preconditioner : optional
+        Pairs of the same operator (``td.eigsh(H, 10)``; ``"LM"`` where indefinite),
+        which need k p numbers and no product; ``"nystrom"`` for positive semidefinite
+        operators such as ``land.gauss_newton()``, a sketch of at least ten products
+        that pays where many iterations are ahead; or any symmetric positive operator,
+        tensor or function that multiplies like (H + δ I)⁻¹.
     tol : float
         Residual relative to ``‖b‖``.
+    x0 : Tensor, optional
+        Where to start ``(p,)``, for one more product; zero by default.
+    seed : int
+        Of the Nyström sketch.
     budget : int or str, optional
         Products (1,000 by default), or a time like ``"30s"``.
+    progress : bool or Watcher
+        Whether a bar is shown, or whom to tell.
 
     Raises
     ------
     ArgumentError
-        When the shape does not fit.
+        When a shape or setting does not fit, or the preconditioner is not positive.
     NonFiniteError
-        When a product is NaN or infinite.
+        When b or a product is NaN or infinite.
+    ProductError
+        When the products are not symmetric.
 
     References
     ----------
     Hestenes and Stiefel, "Methods of conjugate gradients for solving linear systems",
-    1952, doi:10.6028/jres.049.044.
+    1952, doi:10.6028/jres.049.044; Paige and Saunders, "Solution of sparse indefinite
+    systems of linear equations", 1975, doi:10.1137/0712047.
     """
-    began = time.perf_counter()
     matrix = as_operator(operator)
-    if b.shape != (matrix.shape[0],):
+    _require_settings(method, tol)
+    target = _vector(b, "b", matrix)
+    shifts = _dampings(damping)
+    if isinstance(shifts, list):
+        _require_bare(preconditioner, x0)
+    with Effort(matrix, budget, 1000, progress, "iterations") as effort:
+        goal = tol * norm(target)
+        several = shifts if isinstance(shifts, list) else [shifts]
+        systems = [System(matrix, target, shift, goal, effort) for shift in several]
+        if not goal:
+            zero = reached_at(target, target)
+            found = [refined(system, Method(Minres), zero) for system in systems]
+        elif isinstance(shifts, list):
+            plain, galerkin = Method(METHODS[method]), method == "cg"
+            found = solved_together(systems, plain, galerkin=galerkin, seed=seed)
+        else:
+            found = [_solved_alone(systems[0], method, preconditioner, tol, x0, seed)]
+    solutions = [
+        _solution(system, method, reached, seed)
+        for system, reached in zip(systems, found, strict=True)
+    ]
+    return solutions if isinstance(shifts, list) else solutions[0]
+
+
+def _solved_alone(
+    system: System,
+    name: str,
+    preconditioner: Any,
+    tol: float,
+    x0: Tensor | None,
+    seed: int,
+) -> Reached:
+    """One system, from where it is told, with what makes it easier."""
+    start = torch.zeros_like(system.target)
+    so_far = reached_at(start, system.target)
+    if x0 is not None:
+        start = system.rounded(_vector(x0, "x0", system.matrix).to(start))
+        so_far = reached_at(start, system.rest(start))
+    method = _method(system, name, preconditioner, tol, seed)
+    return refined(system, method, so_far)
+
+
+def _method(system: System, name: str, given: Any, tol: float, seed: int) -> Method:
+    """The iteration, with its preconditioner."""
+    kind, matrix = METHODS[name], system.matrix
+    if given is None:
+        return Method(kind)
+    if isinstance(given, EigenPairs):
+        inverse = by_pairs(given, system.damping, matrix)
+    elif isinstance(given, str) and given == "nystrom":
+        room = system.effort.room
+        inverse = nystrom_for(matrix, system.damping, tol, seed, room)
+        # random vectors and their products, while it was made
+        system.effort.holds(3 * inverse.bytes)
+    else:
+        return Method(kind, by_products(given, matrix))
+    return Method(kind, lambda vector: inverse @ vector, inverse.bytes)
+
+
+def _vector(given: Tensor, name: str, matrix: Operator) -> Float[Tensor, " p"]:
+    """A vector of the operator's length, as wide as is affordable."""
+    size = matrix.shape[0]
+    if given.shape != (size,):
         raise ArgumentError(
-            found=f"b of shape {tuple(b.shape)}.",
-            why=f"The operator is {matrix.shape[0]} × {matrix.shape[0]}.",
-            instead=f"Give a flat tensor ({matrix.shape[0]},).",
+            found=f"{name} of shape {tuple(given.shape)}.",
+            why=f"The operator is {size} × {size}.",
+            instead=f"Give a flat tensor ({size},).",
+        )
+    if not bool(torch.isfinite(given).all()):
+        raise NonFiniteError(
+            found=f"{name} holds NaN or infinity.",
+            why="No product can be compared with that.",
+            instead="Measure in a wider type (model.double()), or look where the "
+            "gradient overflows.",
+        )
+    wide = _VECTORS * 8 * size <= _WIDE_BYTES
+    kind = torch.float64 if wide else matrix.dtype
+    return given.detach().to(matrix.device, kind)
+
+
+def _dampings(given: Any) -> float | list[float]:
+    """One number, or several."""
+    several = hasattr(given, "__len__") and getattr(given, "ndim", 1) > 0
+    numbers = [float(number) for number in (given if several else [given])]
+    if not numbers or not all(isfinite(number) for number in numbers):
+        raise ArgumentError(
+            found=f"damping={given}.",
+            why="It is added to every eigenvalue.",
+            instead="Give a finite number like 1e-3, or a list of them.",
+        )
+    return numbers if several else numbers[0]
+
+
+def _require_settings(method: str, tol: float) -> None:
+    if method not in METHODS:
+        raise ArgumentError(
+            found=f"method={method!r}.",
+            why="That is no method for linear systems.",
+            instead='Give "cg" (positive definite) or "minres" (any symmetric).',
         )
     if not tol > 0:
         raise ArgumentError(
@@ -111,73 +253,68 @@ def solve(
             why="A residual never gets below zero.",
             instead="Give a positive tolerance like 1e-6.",
         )
-    before, limit = matrix.products, as_budget(budget, 1000)
-    target = require_finite(b.double().to(matrix.device))
-    goal = tol * norm(target)
 
-    def multiply(vector: Tensor) -> Tensor:
-        return require_finite((matrix @ vector).double() + damping * vector)
 
-    state = _Conjugate(target)
-    while state.bend is None and state.square**0.5 > goal:
-        # one product is kept for the true residual at the end
-        if limit.spent(matrix.products - before + 1):
-            break
-        state.advance(multiply)
-    residual = norm(target - multiply(state.x)) if bool(state.x.any()) else norm(target)
+def _require_bare(preconditioner: Any, x0: Tensor | None) -> None:
+    if preconditioner is not None or x0 is not None:
+        given = "preconditioner" if preconditioner is not None else "x0"
+        raise ArgumentError(
+            found=f"{given}= with several dampings.",
+            why="They share one Krylov space only as they are.",
+            instead="Solve one by one: [td.solve(H, b, damping=d, "
+            f"{given}=…) for d in dampings].",
+        )
+
+
+def _solution(system: System, method: str, reached: Reached, seed: int) -> Solution:
+    kind, bend = system.matrix.dtype, reached.bend
     return Solution(
-        x=state.x.to(matrix.dtype),
-        residual=residual,
-        negative_curvature=None if state.bend is None else state.bend.to(matrix.dtype),
-        curvature=state.curvature,
-        products=matrix.products - before,
-        seconds=time.perf_counter() - began,
-        outcome=_ended(state, residual, goal),
+        x=reached.x.to(kind),
+        residual=reached.residual,
+        tolerance=system.goal,
+        damping=system.damping,
+        method=method,
+        iterations=reached.iterations,
+        negative_curvature=None if bend is None else bend.to(kind),
+        curvature=None if bend is None else reached.curvature,
+        **system.effort.cost,
+        seed=seed,
+        outcome=_outcome(reached, system),
     )
 
 
-@final
-class _Conjugate:
-    """The state of the iteration: solution, residual, direction."""
+def _outcome(reached: Reached, system: System) -> Outcome:
+    missed = f"the residual is {reached.residual:.2g} for {system.goal:.2g}"
+    match reached.ended:
+        case "converged":
+            return converged("The residual is below its tolerance")
+        case "bend":
+            return _bent(reached.curvature)
+        case "flat":
+            return Outcome(
+                "singular",
+                f"Not converged: {missed}, and along the last direction there is no "
+                'curvature but rounding. Raise damping, or take method="minres".',
+            )
+        case "stuck":
+            return Outcome(
+                "singular",
+                f"Not converged: {missed}. What is left lies where the curvature is "
+                "zero but for rounding: the system has no solution. Raise damping, or "
+                "take x as the nearest there is.",
+            )
+        case "rounding":
+            remedy = "Measure in a wider type (model.double()), or raise tol or damping"
+            return rounding(f"{missed}, and repetition does not lower it", remedy)
+        case _:
+            remedy = "Raise budget, tol or damping, or give a preconditioner"
+            return out_of_budget(missed, remedy)
 
-    def __init__(self, target: Tensor) -> None:
-        self.x = torch.zeros_like(target)
-        self.rest, self.direction = target.clone(), target.clone()
-        self.square = float(self.rest @ self.rest)
-        self.bend: Tensor | None = None
-        self.curvature: float | None = None
 
-    def advance(self, multiply: Callable[[Tensor], Tensor]) -> None:
-        """One step, or the discovery that the direction bends downward."""
-        image = multiply(self.direction)
-        curvature = float(self.direction @ image)
-        if curvature <= 0:
-            length = norm(self.direction)
-            self.bend, self.curvature = self.direction / length, curvature / length**2
-            return
-        step = self.square / curvature
-        self.x += step * self.direction
-        self.rest -= step * image
-        square = float(self.rest @ self.rest)
-        self.direction = self.rest + (square / self.square) * self.direction
-        self.square = square
-
-
-def _ended(state: _Conjugate, residual: float, goal: float) -> Outcome:
-    if state.curvature is not None:
-        return Outcome(
-            "negative-curvature",
-            f"Not converged: the curvature {state.curvature:.3g} was met along a "
-            f"direction, which is returned. Raise damping by more than "
-            f"{-state.curvature:.3g}, or follow the direction.",
-        )
-    if residual <= goal:
-        return converged("The residual is below its tolerance")
-    if state.square**0.5 <= goal:
-        return rounding(
-            f"the true residual is {residual:.2g} for {goal:.2g}",
-            "Measure in a wider type (model.double()), or raise tol",
-        )
-    return out_of_budget(
-        f"the residual is {residual:.2g} for {goal:.2g}", "Raise budget, tol or damping"
+def _bent(curvature: float) -> Outcome:
+    return Outcome(
+        "negative-curvature",
+        f"Not converged: the curvature {curvature:.3g} was met along a direction, "
+        f"which is returned. Raise damping by more than {abs(curvature):.3g}, follow "
+        'the direction, or take method="minres".',
     )

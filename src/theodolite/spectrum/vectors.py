@@ -40,6 +40,24 @@ def inner(rows: Float[Tensor, "m p"], vector: Float[Tensor, " p"]) -> Tensor:
     return total
 
 
+def squares_beside(
+    vectors: Float[Tensor, "m p"], rows: Float[Tensor, "m p"]
+) -> Float[Tensor, "m m"]:
+    """Inner products of what vectors hold beside orthonormal rows, on the CPU.
+
+    Subtracted before they are multiplied: the difference of products would round as
+    their squares do.
+    """
+    inside = vectors.new_zeros(len(rows), len(vectors), dtype=torch.float64)
+    for slab in _slabs(rows):
+        inside += rows[:, slab].double() @ vectors[:, slab].double().T
+    total = torch.zeros_like(inside)
+    for slab in _slabs(rows):
+        rest = vectors[:, slab].double() - inside.T @ rows[:, slab].double()
+        total += rest @ rest.T
+    return total.cpu()
+
+
 def combined(
     rows: Float[Tensor, "m p"], coefficients: Float[Tensor, "m k"]
 ) -> Float[Tensor, "k p"]:

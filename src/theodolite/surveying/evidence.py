@@ -53,7 +53,8 @@ class Evidence:
         self.sigmas = default_sigmas(land) if sigmas is None else sorted(sigmas)
         self.operator = Observed(self.hessian, report)
         self.krylov = shared_basis(land, seed)
-        self.gradient_norm = float("nan")
+        self.gradient: Tensor | None = None
+        self.gradient_norm = self.flatness = float("nan")
         self.seconds_per_gradient = float("nan")
         self.asymmetry = float("nan")
         self.block_products = 0

@@ -8,7 +8,8 @@ from torch import Tensor
 from theodolite.errors import RunFolderError
 from theodolite.estimate import Estimate
 from theodolite.outcomes import Outcome
-from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.eigenpairs import ROWS, EigenPairs
+from theodolite.spectrum.enclosure import CONFIDENCE
 from theodolite.surveying.evidence import Evidence
 from theodolite.surveying.measurement import Measurement
 from theodolite.surveying.run_folder import RunFolder
@@ -62,9 +63,16 @@ def _remember(
 
 
 def _pairs(tensors: Mapping[str, Tensor], end: str, outcome: Outcome) -> EigenPairs:
-    fields = ("values", "vectors", "residuals", "tolerances")
-    stored = {field: tensors[f"{end}.{field}"] for field in fields}
-    return EigenPairs(**stored, products=0, seconds=0.0, seed=0, outcome=outcome)
+    stored = {field: tensors[f"{end}.{field}"] for field in ("vectors", *ROWS)}
+    return EigenPairs(
+        **stored,
+        confidence=CONFIDENCE,
+        products=0,
+        seconds=0.0,
+        bytes=0,
+        seed=0,
+        outcome=outcome,
+    )
 
 
 def _estimate(measurement: Measurement, seed: int) -> Estimate:

@@ -7,6 +7,7 @@ from time import perf_counter
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import CHAIN, Evidence, Found
 from theodolite.surveying.measurement import Measurement
+from theodolite.surveying.parts.data import has_data, measure_data
 from theodolite.surveying.parts.density import PROBES, STEPS, measure_density
 from theodolite.surveying.parts.ends import (
     measure_eigenvalues,
@@ -39,6 +40,8 @@ class Stage:
         A measurement without which this one means nothing.
     read_off : callable or None
         Gives the same, as far as it is known, without a product.
+    suits : callable
+        Whether the landscape has such a thing at all.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Stage:
     products: Callable[[Evidence], float]
     needs: str | None = None
     read_off: Callable[[Evidence, Clock], Found] | None = None
+    suits: Callable[[Evidence], bool] = lambda evidence: True
 
     @property
     def free(self) -> bool:
@@ -122,6 +126,13 @@ STAGES = (
         "spectral density",
         measure_density,
         lambda evidence: 0.0 if evidence.small else (PROBES - 1.0) * STEPS,
+    ),
+    Stage(
+        "data",
+        "other data",
+        measure_data,
+        lambda evidence: 50.0 if evidence.small else 35.0,
+        suits=has_data,
     ),
 )
 

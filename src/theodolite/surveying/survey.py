@@ -12,6 +12,7 @@ from theodolite.budget import seconds_of
 from theodolite.errors import ArgumentError, RunFolderError, TheodoliteError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.progress import ProgressLike, Watcher, as_watcher
+from theodolite.spectrum.eigenpairs import ROWS
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence
 from theodolite.surveying.measurement import Measurement
@@ -204,7 +205,7 @@ class _Run:
 
     def _attempt(self, stage: Stage) -> None:
         """Measure one part, unless it is known or cannot be reached."""
-        if stage.name in self.measurements:
+        if stage.name in self.measurements or not stage.suits(self.evidence):
             return
         if stage.needs is not None and stage.needs not in self.measurements:
             self._miss(stage, f"it needs the {stage.needs.replace('_', ' ')}")
@@ -232,7 +233,7 @@ class _Run:
         """List what is missing, after reading off what is known without a product."""
         self.interrupted = True
         for stage in STAGES:
-            if stage.name in self.measurements:
+            if stage.name in self.measurements or not stage.suits(self.evidence):
                 continue
             if stage.read_off is not None and self.evidence.knows_something:
                 self._note(measured(stage, stage.read_off, self.evidence, self.clock))
@@ -245,7 +246,10 @@ class _Run:
 
     def _show(self) -> None:
         """Tell the watcher the share done and the time left."""
-        costs = {stage.name: stage.products(self.evidence) for stage in STAGES}
+        costs = {
+            stage.name: stage.products(self.evidence) * stage.suits(self.evidence)
+            for stage in STAGES
+        }
         expected = max(costs[self._stage.name], 1.0)
         begun = [*self.measurements, *(gap["name"] for gap in self.missing)]
         before = sum(costs[name] for name in begun)
@@ -260,7 +264,7 @@ class _Run:
         for name in ("top", "bottom"):
             pairs = getattr(self.evidence, name)
             if pairs is not None:
-                for field in ("values", "vectors", "residuals", "tolerances"):
+                for field in ("vectors", *ROWS):
                     found[f"{name}.{field}"] = getattr(pairs, field)
         if self.evidence.density is not None:
             found["density.nodes"] = self.evidence.density.nodes

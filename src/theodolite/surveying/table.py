@@ -1,6 +1,7 @@
 """A survey as tables for the terminal."""
 
 from collections.abc import Iterator, Mapping
+from math import floor, inf, log10
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -47,6 +48,7 @@ def _rows(measurements: Measurements) -> Iterator[tuple[str, str]]:
         "trace": _trace,
         "rise": _rise,
         "density": _density,
+        "data": _data,
     }
     for name, make in makers.items():
         if name in measurements:
@@ -77,8 +79,17 @@ def _limit(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if value["value"] == float("inf"):
         yield "speed limit 2/λ_max", "none: nothing bends upward"
         return
-    between = f"between {value['low']:.5g} and {value['high']:.5g}"
+    low, high = value["low"], value["high"]
+    digits = _digits_apart(low, high)
+    between = f"between {low:.{digits}g} and {high:.{digits}g}"
     yield "speed limit 2/λ_max", f"{value['value']:.5g}   {between}"
+
+
+def _digits_apart(low: float, high: float) -> int:
+    """As many digits as tell two numbers from each other, within reason."""
+    if not 0 < low < high < inf:
+        return 5
+    return max(5, min(10, 2 - floor(log10((high - low) / high))))
 
 
 def _eigenvalues(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -104,7 +115,8 @@ def _stiffness(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _trace(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "trace", f"{value['value']:.5g} ± {value['error']:.2g}"
+    error = f"± {value['error']:.2g}" if value["error"] else "  exact"
+    yield "trace", f"{value['value']:.5g} {error}"
 
 
 def _rise(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -119,6 +131,22 @@ def _rise(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _density(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "density", f"{value['probes']} probes, {len(value['outliers'])} outliers"
+
+
+def _data(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What would move on other data of the same number."""
+    names = {
+        "loss": "loss",
+        "gradient_norm": "gradient norm",
+        "largest_eigenvalue": "λ_max",
+        "trace": "trace",
+    }
+    parts = [
+        f"{names[name]} ± {row['error']:.2g}"
+        + (f" (bias {row['bias']:+.2g})" if abs(row["bias"]) > row["error"] / 2 else "")
+        for name, row in value["rows"].items()
+    ]
+    yield f"on other {value['samples']:,} samples", "   ".join(parts)
 
 
 def _layers(value: Mapping[str, Any]) -> Table:

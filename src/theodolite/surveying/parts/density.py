@@ -1,17 +1,15 @@
 """The spectral density, for which the shared Lanczos run is one of the probes."""
 
-import torch
 from torch import Tensor
 
 from theodolite.outcomes import EXACT
-from theodolite.spectrum.density import (
-    Rule,
-    SpectralDensity,
-    density_ended,
-    density_from,
-    gauss_rules,
-)
+from theodolite.spectrum.density import density_ended, density_from, rule_of_all
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.known_values import NOTHING_KNOWN
+from theodolite.spectrum.lanczos_probes import LanczosProbes
+from theodolite.spectrum.measured_density import SpectralDensity
+from theodolite.spectrum.quadrature import Rule
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
 
@@ -21,7 +19,7 @@ PROBES, STEPS = 4, 40
 def measure_density(evidence: Evidence, clock: Clock) -> Found:
     """The spectral density with its band."""
     if evidence.ends is not None and evidence.ends.exact:
-        density = _exactly(evidence.ends.lowest, evidence.seed)
+        density = _exactly(evidence.ends.lowest, evidence)
     else:
         density = _with_shared_run(evidence, clock)
     value = {
@@ -37,44 +35,42 @@ def measure_density(evidence: Evidence, clock: Clock) -> Found:
     return value, density.outcome
 
 
-def _exactly(values: Tensor, seed: int) -> SpectralDensity:
+def _exactly(values: Tensor, evidence: Evidence) -> SpectralDensity:
     """The density of eigenvalues that are all known."""
-    rule = (values, torch.full_like(values, 1 / len(values)))
     return density_from(
-        [rule],
-        torch.zeros(0).double(),
+        [rule_of_all(values)],
+        NOTHING_KNOWN,
         len(values),
+        resolution=evidence.operator.resolution,
+        outcome=EXACT,
         steps=len(values),
+        seed=evidence.seed,
         products=0,
         seconds=0.0,
-        seed=seed,
-        outcome=EXACT,
+        bytes=0,
     )
 
 
 def _with_shared_run(evidence: Evidence, clock: Clock) -> SpectralDensity:
     known = outliers(evidence.top)
     shared = [] if evidence.nodes is None else [beside(evidence.nodes, known)]
-    wanted = PROBES - len(shared)
-    rules = gauss_rules(
-        evidence.operator,
-        known,
-        wanted,
-        STEPS,
-        evidence.seed + 1,
-        clock.share(0.9, products=wanted * STEPS),
-        least=1 - len(shared),
-    )
-    values = torch.zeros(0).double() if known is None else known.values
+    wanted, seed = PROBES - len(shared), evidence.seed
+    operator = evidence.operator
+    with Effort(operator, clock.share(0.9, products=wanted * STEPS), 0) as effort:
+        probes = LanczosProbes(operator, STEPS, seed + 1, known, search=False)
+        probes.run(wanted, effort, least=1 - len(shared))
+    rules = [*shared, *probes.rules]
     return density_from(
-        [*shared, *rules],
-        values,
+        rules,
+        probes.known,
         evidence.land.size,
+        resolution=operator.resolution,
+        outcome=density_ended(len(rules), PROBES, STEPS),
         steps=STEPS,
+        seed=seed,
         products=0,
         seconds=0.0,
-        seed=evidence.seed,
-        outcome=density_ended(len(shared) + len(rules), PROBES, STEPS),
+        bytes=0,
     )
 
 
@@ -86,11 +82,11 @@ def outliers(top: EigenPairs | None) -> EigenPairs | None:
     return top.at(good) if bool(good.any()) else None
 
 
-def beside(rule: Rule, known: EigenPairs | None) -> Rule:
-    """A Gauss rule without the nodes that stand for known eigenvalues."""
-    nodes, weights = rule
-    if known is not None:
-        distance = (nodes[:, None] - known.values[None, :]).abs()
-        apart = (distance > 1e-2 * known.values[None, :].abs()).all(1)
-        nodes, weights = nodes[apart], weights[apart]
-    return nodes, weights / weights.sum()
+def beside(run: tuple[Tensor, Tensor], known: EigenPairs | None) -> Rule:
+    """The shared run's rule without the nodes that stand for known eigenvalues."""
+    nodes, weights = run
+    rule = Rule(nodes, weights, len(nodes))
+    if known is None:
+        return rule
+    distance = (nodes[:, None] - known.values[None, :]).abs()
+    return rule.without((distance <= 1e-2 * known.values.abs()).any(1))

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 
 from theodolite.outcomes import EXACT, Outcome, converged
-from theodolite.site.critical_point import place_from, zero_of
+from theodolite.site.critical_point import flatness_of, place_from, zero_of
 from theodolite.site.speed_limit import limit_from, rounding_of
 from theodolite.site.stiffness import stiffness_from
-from theodolite.site.whole_spectrum import Ends, ends_of
+from theodolite.site.whole_spectrum import Ends, ends_from, ends_of
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.eigsh import eigsh, pairs_in
 from theodolite.spectrum.lanczos import quadrature
@@ -40,20 +40,21 @@ def note_speed_limit(evidence: Evidence, clock: Clock) -> Found:
     if evidence.ends is not None:
         ends = evidence.ends
         value, residual = float(ends.highest[0]), float(ends.highest_residuals[0])
-        outcome = ends.outcome
+        highest, outcome = ends.ceiling, ends.outcome
     else:
         top = pairs_in(evidence.krylov, 1, "LA", tol=TOLERANCE)
         value, residual = float(top.values[0]), float(top.residuals[0])
-        outcome = top.outcome
+        highest, outcome = float(top.high[0]), top.outcome
     limit = limit_from(
         value,
         residual,
+        highest,
         dtype=evidence.hessian.dtype,
         products=0,
         seconds=0.0,
         outcome=outcome,
     )
-    names = ("value", "low", "high", "eigenvalue", "residual")
+    names = ("value", "low", "high", "eigenvalue", "residual", "confidence")
     return {name: getattr(limit, name) for name in names}, outcome
 
 
@@ -74,7 +75,12 @@ def measure_eigenvalues(evidence: Evidence, clock: Clock) -> Found:
     if evidence.ends is None:
         evidence.top = _end(evidence, "LA", TOP, clock.share(0.35, products=300))
         evidence.bottom = _end(evidence, "SA", BOTTOM, clock.share(0.4, products=300))
-    return note_eigenvalues(evidence, clock)
+    found = note_eigenvalues(evidence, clock)
+    if evidence.gradient is not None and evidence.ends is not None:
+        evidence.flatness = flatness_of(
+            evidence.gradient, evidence.operator, evidence.ends
+        )
+    return found
 
 
 def _end(evidence: Evidence, which: str, k: int, budget: Any) -> EigenPairs:
@@ -101,15 +107,7 @@ def note_eigenvalues(evidence: Evidence, clock: Clock) -> Found:
     if evidence.bottom is None:
         evidence.bottom = pairs_in(krylov, BOTTOM, "SA", tol=TOLERANCE)
     top, bottom, values = evidence.top, evidence.bottom, krylov.ritz().values
-    evidence.ends = Ends(
-        bottom.values.flip(0),
-        top.values,
-        bottom.residuals.flip(0),
-        top.residuals,
-        values[values < 0],
-        exact=False,
-        outcome=_outermost(top, bottom),
-    )
+    evidence.ends = ends_from(bottom, top, values, _outermost(top, bottom))
     outcome = bottom.outcome if top.converged else top.outcome
     rows = {"top": rows_of(top), "bottom": rows_of(bottom)[::-1]}
     return rows, outcome
@@ -128,13 +126,17 @@ def measure_place(evidence: Evidence, clock: Clock) -> Found:
     ends = known_ends(evidence, clock)
     place = place_from(
         evidence.gradient_norm,
+        evidence.flatness,
         ends,
         gtol=GRADIENT_TOLERANCE,
         resolution=zero_of(evidence.hessian.dtype, ends),
         products=0,
         seconds=0.0,
     )
-    names = ("kind", "gradient_norm", "gradient_tolerance", "index", "index_is_exact")
+    names = (
+        *("kind", "gradient_norm", "gradient_tolerance", "index", "index_is_exact"),
+        *("floor", "ceiling", "confidence", "flatness"),
+    )
     value = {name: getattr(place, name) for name in names}
     good = ends.outcome.good
     dtype = evidence.hessian.dtype

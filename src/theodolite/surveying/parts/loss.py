@@ -15,7 +15,8 @@ def measure_loss(evidence: Evidence, clock: Clock) -> Found:
     """The loss, its gradient's norm and the accuracy, on training and test data."""
     del clock
     began = perf_counter()
-    evidence.gradient_norm = norm(evidence.land.gradient())
+    evidence.gradient = evidence.land.gradient()
+    evidence.gradient_norm = norm(evidence.gradient)
     evidence.seconds_per_gradient = perf_counter() - began
     train = _side(evidence.land, evidence.gradient_norm)
     test = evidence.land.test

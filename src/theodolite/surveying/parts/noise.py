@@ -4,19 +4,25 @@ from typing import Any
 
 from theodolite.estimate import Estimate
 from theodolite.outcomes import EXACT, Outcome
-from theodolite.site.expected_rise import Rise, expected_rise
+from theodolite.site.expected_rise import Rise, rises_of
+from theodolite.site.shaking import FEWEST
 from theodolite.spectrum.trace import trace
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
 
+# half the 95 % interval of the trace, relative to it
+TOLERANCE = 0.04
 # for one noise level
 _PAIRS = 200
+# of the time that is left
+_SHARE = 0.8
 
 
 def measure_trace(evidence: Evidence, clock: Clock) -> Found:
     """The trace, with the large eigenvalues taken out of the probes."""
     found = evidence.trace = _known_trace(evidence) or trace(
         evidence.operator,
+        rtol=TOLERANCE,
         seed=evidence.seed,
         budget=clock.share(0.4, products=400),
         deflate=evidence.top,
@@ -36,40 +42,33 @@ def _known_trace(evidence: Evidence) -> Estimate | None:
 
 def measure_rise(evidence: Evidence, clock: Clock) -> Found:
     """The expected rise under noise of every level, predicted and measured."""
-    rises: list[Rise] = []
-    for number, sigma in enumerate(evidence.sigmas):
-        if not rises or not clock.over:
-            # noise of its own for each level: agreements that are not one and the same
-            rises.append(_rise(evidence, clock, sigma, evidence.seed + number))
+    trace = evidence.trace
+    assert trace is not None, "noise is measured after the trace"
+    rises = rises_of(
+        evidence.land,
+        _affordable(evidence, clock),
+        trace,
+        seed=evidence.seed,
+        budget=clock.share(_SHARE, products=_PAIRS),
+        after_pair=lambda: evidence.report(evidence.pair_cost),
+    )
     late = [rise for rise in rises if not rise.measured.outcome.good]
-    outcome = (late or rises)[0].measured.outcome
+    outcome = (late or list(rises))[0].measured.outcome
     value = {
         "rows": [_row(rise) for rise in rises],
         "loss": evidence.land.loss(),
-        "holds_up_to": _holds_up_to(rises),
+        "holds_up_to": rises.holds_up_to,
     }
     return value, Outcome(outcome.name, outcome.text)
 
 
-def _rise(evidence: Evidence, clock: Clock, sigma: float, seed: int) -> Rise:
-    return expected_rise(
-        evidence.land,
-        sigma,
-        seed=seed,
-        budget=clock.share(0.25, products=_PAIRS),
-        trace=evidence.trace,
-        progress=lambda pairs: evidence.report(evidence.pair_cost),
-    )
-
-
-def _holds_up_to(rises: list[Rise]) -> float | None:
-    """The largest noise up to which every prediction agrees with its measurement."""
-    held = None
-    for rise in rises:
-        if not rise.agrees:
-            break
-        held = rise.sigma
-    return held
+def _affordable(evidence: Evidence, clock: Clock) -> list[float]:
+    """As many noise levels, from the smallest, as the time lets have an error."""
+    seconds = FEWEST * evidence.pair_cost * evidence.seconds_per_product
+    if clock.seconds is None or not seconds > 0:
+        return list(evidence.sigmas)
+    count = int(_SHARE * max(clock.left, 0.0) / seconds)
+    return list(evidence.sigmas[: max(1, count)])
 
 
 def _row(rise: Rise) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""What spectra cost and how right they are, beside the peers.
+
+python benchmarks/spectra.py [--only eigenpairs,trace] [--cases mlp,cnn]
+    [--rounds 5] [--seeds 5] [--draws 500] [--peers DIR] [--write]
+
+One thread, one process, the same networks for all; four of them have all eigenvalues
+on file (benchmarks/known_spectra.py). ``--write`` puts the tables into
+benchmarks/spectra.md.
+"""
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pages import install_hint, peers_line, processor
+from peers import Peer, found_in
+from spectra_cases import CASES
+from spectra_coverage import coverage, surveys
+from spectra_eigenpairs import eigenpairs, extremes, low_precision
+from spectra_sums import density, diagonal, trace
+from spectra_tables import Setting, Table
+
+import theodolite as td
+
+SECTIONS: dict[str, Callable[[Setting], Table]] = {
+    "eigenpairs": eigenpairs,
+    "extremes": extremes,
+    "trace": trace,
+    "diagonal": diagonal,
+    "density": density,
+    "coverage": coverage,
+    "low-precision": low_precision,
+    "survey": surveys,
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(SECTIONS), metavar="SECTIONS")
+    parser.add_argument("--cases", default=",".join(CASES), metavar="NAMES")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--peers", metavar="DIR", help="where peers are installed")
+    parser.add_argument("--write", action="store_true")
+    chosen = parser.parse_args()
+    for option, known in (("only", SECTIONS), ("cases", CASES)):
+        given = getattr(chosen, option)
+        if set(given.split(",")) - set(known):
+            parser.error(f"--{option} takes some of {','.join(known)}")
+        if chosen.write and given != parser.get_default(option):
+            parser.error(f"--write takes all of --{option}")
+    return chosen
+
+
+def about() -> str:
+    """Where and how it was measured."""
+    return (
+        "Measured by\n\n"
+        "    python benchmarks/spectra.py --peers peers --write\n\n"
+        f"on {processor()}, {os.cpu_count()} cores, {platform.system()} "
+        f"{platform.machine()}, one thread, torch {torch.__version__}, Python "
+        f"{platform.python_version()}, theodolite {td.__version__}. Times are CPU "
+        "times, medians of interleaved ratios with quartiles in brackets. *mlp*, "
+        "*cnn*, *gpt* and *deep linear* are trained networks whose Hessians were "
+        "written out in float64 and diagonalised; elsewhere the truth is our own "
+        "result in float64 to 1e-8."
+    )
+
+
+def page(tables: list[Table], peers: list[Peer]) -> str:
+    """The page that is kept."""
+    line = peers_line(peers) if peers else install_hint()
+    parts = ["# What spectra cost, and how right they are", about(), line]
+    return "\n\n".join([*parts, *map(str, tables)]) + "\n"
+
+
+def main() -> None:
+    chosen = arguments()
+    torch.set_num_threads(1)
+    peers = found_in(chosen.peers)
+    setting = Setting(
+        tuple(chosen.cases.split(",")), chosen.rounds, chosen.seeds, chosen.draws
+    )
+    tables = []
+    for name in chosen.only.split(","):
+        tables.append(SECTIONS[name](setting))
+        print(f"\n{tables[-1]}", flush=True)
+    if chosen.write:
+        Path(__file__).with_suffix(".md").write_text(page(tables, peers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Between which numbers the eigenvalues surely lie, whatever was not looked at.
+
+A Ritz value is never above the eigenvalue of its rank. How far it may be below is told
+by random directions: an eigenvector is rarely orthogonal to one, and then shows.
+"""
+
+from math import inf
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from theodolite.spectrum.krylov import Krylov
+
+# with which probability each statement holds
+CONFIDENCE = 0.999
+
+
+def outer_bounds(
+    krylov: Krylov, doubt: float, rounding: float = 0.0
+) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
+    """How low and how high eigenvalues may be, rank by rank beside the Ritz values.
+
+    Of m ascending Ritz values the i-th is above the i-th eigenvalue from below, and
+    beneath the one that stands as far from above. The first bound says how far the
+    former may be below it, the second how far the latter may be above, each but with a
+    probability of ``doubt``.
+    """
+    small, count = krylov.small, krylov.dimension
+    if krylov.exhausted:
+        values = torch.linalg.eigvalsh(small)
+        return values - rounding, values + rounding
+    run = krylov.random_run
+    beside = run if run is not None and run.start else None
+    first = krylov.first_run if run is None or beside is not None else run
+    root = None if beside is None else _root(krylov.coupling(beside.start), rounding)
+
+    def from_above(sign: float) -> Float[Tensor, " m"]:
+        # two statements: each may be wrong half as often
+        most = inf if first is None else first.times(sign).ceiling(doubt / 2)
+        bounds = torch.full((count,), most, dtype=torch.float64)
+        if beside is None or root is None:
+            return bounds
+        outside = beside.times(sign).ceiling(doubt / 2)
+        inside = sign * small[: beside.start, : beside.start]
+        worst = _joined(inside, root, outside)[:count].clamp(min=outside)
+        worst = torch.cat([worst, worst.new_full((count - len(worst),), outside)])
+        return torch.minimum(bounds, worst)
+
+    return -from_above(-1.0) - rounding, from_above(1.0).flip(0) + rounding
+
+
+def _root(squares: Float[Tensor, "c c"], rounding: float) -> Float[Tensor, "c c"]:
+    """S with S Sᵀ what is given and what rounding may have taken from it."""
+    values, vectors = torch.linalg.eigh(squares)
+    return vectors * (values.clamp(min=0) + rounding**2).sqrt()
+
+
+def _joined(
+    inside: Float[Tensor, "c c"], root: Float[Tensor, "c c"], outside: float
+) -> Float[Tensor, " n"]:
+    """Eigenvalues of [[T, Rᵀ], [R, c I]], descending: T with the worst beside it.
+
+    The operator is nowhere above that matrix, so that no eigenvalue is above that of
+    its rank; those not returned are c.
+    """
+    count = len(inside)
+    whole = torch.zeros(2 * count, 2 * count, dtype=torch.float64)
+    whole[:count, :count], whole[:count, count:] = inside, root
+    whole[count:, :count] = root.T
+    whole[count:, count:] = outside * torch.eye(count, dtype=torch.float64)
+    return torch.linalg.eigvalsh(whole).flip(0)
