@@ -10,15 +10,19 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from dense import F64
 from problems import labels, normal
-from theodolite.site.data_spread import DataRow
-from theodolite.site.group_eigenvalues import (
+from theodolite.site.other_data.data_spread import DataRow
+from theodolite.site.other_data.group_eigenvalues import (
     GroupForms,
     eigenvalue_spread,
     resolvent_beside,
 )
-from theodolite.site.group_gradients import GradientSpread, combined_spread
-from theodolite.site.spread_rows import eigenvalue_row, gradient_row, loss_row
-from theodolite.spectrum.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.group_gradients import GradientSpread, combined_spread
+from theodolite.site.other_data.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.spread_rows import (
+    eigenvalue_row,
+    gradient_row,
+    loss_row,
+)
 
 
 @dataclass(frozen=True)

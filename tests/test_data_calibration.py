@@ -8,10 +8,10 @@ import torch
 from dense import F64
 from populations import Population, dense_rows, of_gradients, of_hessians, population
 from problems import normal
-from theodolite.site.data_spread import DataRow
-from theodolite.site.group_gradients import square_of_covariance
-from theodolite.site.spread_rows import gradient_row
-from theodolite.spectrum.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.data_spread import DataRow
+from theodolite.site.other_data.group_gradients import square_of_covariance
+from theodolite.site.other_data.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.spread_rows import gradient_row
 
 NAMES = ("loss", "gradient_norm", "largest_eigenvalue", "trace")
 

@@ -15,9 +15,9 @@ from problems import normal
 from theodolite.errors import ArgumentError, DataError
 from theodolite.operators.by_batch import each_product
 from theodolite.site.data_error import data_error
-from theodolite.site.groups import grouped
-from theodolite.site.spread_rows import eigenvalue_row, gradient_row
-from theodolite.spectrum.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.groups import grouped
+from theodolite.site.other_data.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.spread_rows import eigenvalue_row, gradient_row
 
 NAMES = ("loss", "gradient_norm", "largest_eigenvalue", "trace")
 

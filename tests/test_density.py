@@ -17,10 +17,10 @@ from theodolite.errors import ArgumentError
 from theodolite.estimate import Estimate
 from theodolite.operators.operator import Operator
 from theodolite.progress import Silent
-from theodolite.spectrum.chebyshev_markov_stieltjes import brackets
+from theodolite.spectrum.counting.chebyshev_markov_stieltjes import brackets
+from theodolite.spectrum.counting.quadrature import Rule, rule_of
+from theodolite.spectrum.counting.random_weights import count_interval, mean_variance
 from theodolite.spectrum.density import SpectralDensity
-from theodolite.spectrum.quadrature import Rule, rule_of
-from theodolite.spectrum.random_weights import count_interval, mean_variance
 
 F64 = torch.float64
 SEEDS = 5

@@ -11,9 +11,10 @@ from problems import normal
 from spectra import bulk, rotation, with_spectrum
 from systems import DAMPINGS, METHODS, B, P, error, gap, indefinite, positive
 from theodolite.errors import ArgumentError, NonFiniteError, ProductError
-from theodolite.spectrum import remembered, solve
-from theodolite.spectrum.conjugate_gradients import ConjugateGradients
-from theodolite.spectrum.iteration import Iteration
+from theodolite.spectrum import solve
+from theodolite.spectrum.solving import remembered
+from theodolite.spectrum.solving.conjugate_gradients import ConjugateGradients
+from theodolite.spectrum.solving.iteration import Iteration
 
 F32, F64 = torch.float32, torch.float64
 

@@ -12,7 +12,7 @@ from problems import normal
 from spectra import SIZE, filled, with_spectrum
 from systems import METHODS, B, P, error, gap, indefinite, positive, singular
 from theodolite.operators.diagonal import Diagonal
-from theodolite.spectrum.minres import Minres
+from theodolite.spectrum.solving.minres import Minres
 
 F64 = torch.float64
 

@@ -13,8 +13,8 @@ from systems import METHODS, B, P, error, gap, indefinite, positive
 from theodolite.errors import ArgumentError
 from theodolite.operators.diagonal import Diagonal
 from theodolite.operators.matrix import as_operator
-from theodolite.spectrum.nystrom import nystrom
-from theodolite.spectrum.preconditioning import by_pairs
+from theodolite.spectrum.solving.nystrom import nystrom
+from theodolite.spectrum.solving.preconditioning import by_pairs
 
 F32, F64 = torch.float32, torch.float64
 

@@ -5,7 +5,7 @@ import torch
 
 import theodolite as td
 from systems import DAMPINGS, METHODS, B, P, error, gap, indefinite, positive, singular
-from theodolite.spectrum import shifted
+from theodolite.spectrum.solving import shifted
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -11,9 +11,9 @@ import theodolite as td
 from layered import layered
 from spectra import bulk, filled, with_spectrum
 from theodolite.errors import ArgumentError
+from theodolite.spectrum.estimating.sums import Sums
 from theodolite.spectrum.krylov import Krylov
 from theodolite.spectrum.moments import moments
-from theodolite.spectrum.sums import Sums
 from theodolite.spectrum.trace import trace
 
 F64 = torch.float64

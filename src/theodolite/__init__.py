@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from theodolite.site.critical_point import CriticalPoint as CriticalPoint
     from theodolite.site.critical_point import classify
     from theodolite.site.data_error import data_error
-    from theodolite.site.data_spread import DataSpread as DataSpread
     from theodolite.site.escape import Escape as Escape
     from theodolite.site.escape import escape_direction
     from theodolite.site.expected_rise import Rise as Rise
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from theodolite.site.layer_eigenvalues import layer_eigenvalues
     from theodolite.site.layer_rates import layer_learning_rates
     from theodolite.site.layer_traces import layer_traces
+    from theodolite.site.other_data.data_spread import DataSpread as DataSpread
     from theodolite.site.preconditioner import preconditioner
     from theodolite.site.sharpness import sharpness
     from theodolite.site.sharpness_measures import Sharpness as Sharpness
@@ -48,20 +48,22 @@ if TYPE_CHECKING:
     from theodolite.site.stiffness import stiffness
     from theodolite.site.third_order import ThirdOrder as ThirdOrder
     from theodolite.site.third_order import third_order
+    from theodolite.spectrum.counting.measured_density import (
+        SpectralDensity as SpectralDensity,
+    )
     from theodolite.spectrum.density import spectral_density
     from theodolite.spectrum.diagonal import diagonal
     from theodolite.spectrum.eigenpairs import EigenPairs as EigenPairs
     from theodolite.spectrum.eigsh import eigsh
+    from theodolite.spectrum.estimating.layer_rows import LayerTraces as LayerTraces
     from theodolite.spectrum.frobenius import frobenius_norm
     from theodolite.spectrum.lanczos import Tridiagonal as Tridiagonal
     from theodolite.spectrum.lanczos import lanczos
-    from theodolite.spectrum.layer_rows import LayerTraces as LayerTraces
-    from theodolite.spectrum.measured_density import SpectralDensity as SpectralDensity
     from theodolite.spectrum.moments import Moments as Moments
     from theodolite.spectrum.moments import moments
     from theodolite.spectrum.power_iteration import power_iteration
-    from theodolite.spectrum.solution import Solution as Solution
     from theodolite.spectrum.solve import solve
+    from theodolite.spectrum.solving.solution import Solution as Solution
     from theodolite.spectrum.trace import trace
     from theodolite.surveying.result import Survey
     from theodolite.surveying.survey import survey
@@ -107,7 +109,7 @@ _HOMES = {
 # what they return: nobody makes one, but annotations name them
 _RESULTS = {
     "CriticalPoint": "site.critical_point",
-    "DataSpread": "site.data_spread",
+    "DataSpread": "site.other_data.data_spread",
     "Escape": "site.escape",
     "Rise": "site.expected_rise",
     "Rises": "site.expected_rise",
@@ -117,12 +119,12 @@ _RESULTS = {
     "SpeedLimit": "site.speed_limit",
     "Stiffness": "site.stiffness",
     "ThirdOrder": "site.third_order",
-    "SpectralDensity": "spectrum.measured_density",
+    "SpectralDensity": "spectrum.counting.measured_density",
     "EigenPairs": "spectrum.eigenpairs",
     "Tridiagonal": "spectrum.lanczos",
     "Moments": "spectrum.moments",
-    "LayerTraces": "spectrum.layer_rows",
-    "Solution": "spectrum.solution",
+    "LayerTraces": "spectrum.estimating.layer_rows",
+    "Solution": "spectrum.solving.solution",
 }
 
 __all__ = [

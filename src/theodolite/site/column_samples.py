@@ -11,8 +11,8 @@ from theodolite.budget import Budget
 from theodolite.operators.layer_columns import LayerColumns
 from theodolite.site.known_part import KnownPart
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.estimating.probes import EAGERNESS
 from theodolite.spectrum.finite import require_finite
-from theodolite.spectrum.probes import EAGERNESS
 from theodolite.spectrum.vectors import rademacher_block
 
 # probes of every layer before it is asked which needs more

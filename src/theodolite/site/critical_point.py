@@ -14,6 +14,7 @@ from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import Outcome
+from theodolite.progress import ProgressLike
 from theodolite.site.whole_spectrum import Ends, ends_of
 from theodolite.spectrum.enclosure import CONFIDENCE
 from theodolite.spectrum.vectors import norm
@@ -98,6 +99,7 @@ def classify(
     tol: float = 1e-3,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
 ) -> CriticalPoint:
     """Say what kind of place the landscape's point is.
 
@@ -121,6 +123,8 @@ def classify(
         Of the random start.
     budget : int or str, optional
         Products for each end, or a time like ``"30s"``.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Raises
     ------
@@ -144,7 +148,7 @@ def classify(
             instead="Give a small positive number like 1e-4.",
         )
     gradient, hessian = land.gradient(), land.hessian()
-    ends = ends_of(hessian, tol=tol, seed=seed, budget=budget)
+    ends = ends_of(hessian, tol=tol, seed=seed, budget=budget, progress=progress)
     return place_from(
         norm(gradient),
         flatness_of(gradient, hessian, ends),

@@ -7,9 +7,9 @@ from theodolite.budget import BudgetLike, as_budget
 from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.progress import ProgressLike
-from theodolite.site.data_spread import DataSpread
-from theodolite.site.growing_sample import GrowingSample
-from theodolite.site.measured_spread import QUANTITIES, Wish, measured_spread
+from theodolite.site.other_data.data_spread import DataSpread
+from theodolite.site.other_data.growing_sample import GrowingSample
+from theodolite.site.other_data.measured_spread import QUANTITIES, Wish, measured_spread
 
 
 def data_error(

@@ -7,8 +7,8 @@ from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.progress import ProgressLike
+from theodolite.spectrum.counting.measured_density import SpectralDensity
 from theodolite.spectrum.density import spectral_density
-from theodolite.spectrum.measured_density import SpectralDensity
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,22 +1,23 @@
 """How strongly the layers bend each other."""
 
-import time
 from dataclasses import dataclass
 from typing import Any, final
 
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.budget import Budget, BudgetLike, as_budget
+from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.curvature import Curvature
 from theodolite.operators.layer_columns import LayerColumns
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
 from theodolite.parameters import Patterns
+from theodolite.progress import ProgressLike
 from theodolite.site.column_samples import ColumnSamples
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.probes import require_tolerances
+from theodolite.spectrum.estimating.probes import require_tolerances
 
 # a matrix of more layers than this is printed by its strongest couplings alone
 _PRINTED = 12
@@ -72,6 +73,7 @@ class Interactions:
     off_diagonal_error: float
     products: int
     seconds: float
+    bytes: int
     seed: int
     outcome: Outcome
 
@@ -127,6 +129,7 @@ def interactions(
     rtol: float = 0.05,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
     layers: Patterns | None = None,
     deflate: EigenPairs | None = None,
 ) -> Interactions:
@@ -157,6 +160,8 @@ def interactions(
     budget : int or str, optional
         Products (1,000 by default, or 50 a layer where that is more), or a time like
         ``"30s"``. One for each layer, and up to ten for tiny ones, are always made.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
     layers : str or sequence of str, optional
         Only the blocks among these layers (names or fnmatch patterns).
     deflate : EigenPairs, optional
@@ -185,7 +190,12 @@ def interactions(
     require_landscape(land)
     hessian = land.hessian(layers)
     return interactions_of(
-        hessian, rtol=rtol, seed=seed, budget=budget, deflate=deflate
+        hessian,
+        rtol=rtol,
+        seed=seed,
+        budget=budget,
+        progress=progress,
+        deflate=deflate,
     )
 
 
@@ -195,32 +205,32 @@ def interactions_of(
     rtol: float = 0.05,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
     deflate: EigenPairs | None = None,
 ) -> Interactions:
     """The same on the graphs of a Hessian at hand."""
-    began = time.perf_counter()
     require_tolerances(rtol, 0.0, "rtol=0.05")
     _require_pairs_of(hessian, deflate)
     columns = LayerColumns(hessian)
     samples = ColumnSamples(columns, seed, deflate)
-    limit = as_budget(budget, max(1000, 50 * len(columns.sizes)))
-    outcome = _measure(samples, rtol, limit)
-    norms, errors = samples.norms()
-    norm, norm_error = samples.norm()
-    share, share_error = samples.off_diagonal()
-    return Interactions(
-        names=tuple(columns.sizes),
-        norms=norms,
-        errors=errors,
-        norm=norm,
-        norm_error=norm_error,
-        off_diagonal=share,
-        off_diagonal_error=share_error,
-        products=columns.products,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=outcome,
-    )
+    most = max(1000, 50 * len(columns.sizes))
+    with Effort(columns, budget, most, progress, "interactions") as effort:
+        outcome = _measure(samples, rtol, effort)
+        norms, errors = samples.norms()
+        norm, norm_error = samples.norm()
+        share, share_error = samples.off_diagonal()
+        return Interactions(
+            names=tuple(columns.sizes),
+            norms=norms,
+            errors=errors,
+            norm=norm,
+            norm_error=norm_error,
+            off_diagonal=share,
+            off_diagonal_error=share_error,
+            seed=seed,
+            outcome=outcome,
+            **effort.cost,
+        )
 
 
 def _require_pairs_of(hessian: Curvature, pairs: EigenPairs | None) -> None:
@@ -233,19 +243,20 @@ def _require_pairs_of(hessian: Curvature, pairs: EigenPairs | None) -> None:
         )
 
 
-def _measure(samples: ColumnSamples, rtol: float, limit: Budget) -> Outcome:
+def _measure(samples: ColumnSamples, rtol: float, effort: Effort) -> Outcome:
     """Probe the layer that promises most, until all errors are small enough."""
-    samples.begin(limit)
+    samples.begin(effort.budget)
     while not samples.exact:
         plan = samples.next_step(rtol)
         if plan is None:
             return converged(f"Every error is below {rtol:g} ‖H‖_F")
         layer, count = plan
-        if limit.spent(samples.products):
+        effort.tell(count)
+        if effort.spent():
             worst = float(samples.norms()[1].max())
             return out_of_budget(
                 f"the largest error is {worst:.2g} for {rtol * samples.norm()[0]:.2g}",
                 "Raise budget or rtol",
             )
-        samples.probe(layer, int(min(count, limit.room(samples.products))))
+        samples.probe(layer, int(min(count, effort.room)))
     return EXACT

@@ -1,6 +1,5 @@
 """The steepest curvature of every layer."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -8,15 +7,19 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from theodolite.budget import Budget, BudgetLike, as_budget
+from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.curvature import Curvature
 from theodolite.operators.layer_blocks import LayerBlocks
 from theodolite.outcomes import Outcome, converged, out_of_budget
+from theodolite.progress import ProgressLike
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import chosen_positions
 from theodolite.spectrum.krylov import Krylov
 
 _BASIS = 40
+# rounds that usual blocks take, for the bar alone
+_USUAL = 15
 # blocks that are written out: a residual says that some eigenvalue is near, not which
 _SMALL = 16
 
@@ -62,6 +65,7 @@ class LayerEigenvalues(Mapping[str, LayerRow]):
     rows: dict[str, LayerRow]
     products: int
     seconds: float
+    bytes: int
     seed: int
     outcome: Outcome
 
@@ -96,6 +100,7 @@ def layer_eigenvalues(
     tol: float = 1e-3,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
 ) -> LayerEigenvalues:
     """The largest eigenvalue of every layer's own block, all in one pass.
 
@@ -114,6 +119,8 @@ def layer_eigenvalues(
         Of the random starts.
     budget : int or str, optional
         Block products in all (200 a layer by default), or a time like ``"30s"``.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Returns
     -------
@@ -131,7 +138,9 @@ def layer_eigenvalues(
     BackProp", 1998, doi:10.1007/3-540-49430-8_2.
     """
     require_landscape(land)
-    return layer_eigenvalues_of(land.hessian(), tol=tol, seed=seed, budget=budget)
+    return layer_eigenvalues_of(
+        land.hessian(), tol=tol, seed=seed, budget=budget, progress=progress
+    )
 
 
 def layer_eigenvalues_of(
@@ -140,38 +149,34 @@ def layer_eigenvalues_of(
     tol: float = 1e-3,
     seed: int = 0,
     budget: BudgetLike = None,
-    progress: Callable[[int], None] | None = None,
+    progress: ProgressLike = False,
+    after_round: Callable[[int], None] = lambda products: None,
 ) -> LayerEigenvalues:
-    """The same on the graphs of a Hessian at hand, reporting its block products."""
-    began = time.perf_counter()
+    """The same on the graphs of a Hessian at hand, telling its block products."""
     blocks = LayerBlocks(hessian)
-    limit = as_budget(budget, 200 * len(blocks.parameters))
+    most = 200 * len(blocks.parameters)
     searches = {
         name: _LayerSearch(parameters.size, hessian, seed, tol)
         for name, parameters in blocks.parameters.items()
     }
-    active = dict(searches)
-    while active and not _spent(limit, blocks.products):
-        vectors = {name: search.krylov.next for name, search in active.items()}
-        products = blocks.multiply({n: v for n, v in vectors.items() if v is not None})
-        for name, product in products.items():
-            searches[name].absorb(product)
-        if progress is not None:
-            progress(len(products))
-        active = {name: search for name, search in active.items() if not search.done}
-    rows = {name: search.row() for name, search in searches.items()}
-    return LayerEigenvalues(
-        rows=rows,
-        products=blocks.products,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-        outcome=_layers_ended(rows, tol),
-    )
-
-
-def _spent(limit: Budget, products: int) -> bool:
-    """Whether the budget is gone; the first round is always made."""
-    return products > 0 and limit.spent(products)
+    active, rounds = dict(searches), 0
+    with Effort(blocks, budget, most, progress, "layers' eigenvalues") as effort:
+        # the first round is always made
+        while active and not (rounds and effort.spent()):
+            vectors = {name: search.krylov.next for name, search in active.items()}
+            ahead = {n: v for n, v in vectors.items() if v is not None}
+            products = blocks.multiply(ahead)
+            for name, product in products.items():
+                searches[name].absorb(product)
+            after_round(len(products))
+            active = {n: search for n, search in active.items() if not search.done}
+            rounds += 1
+            effort.tell(len(active) * max(1, _USUAL - rounds))
+        effort.holds(sum(search.krylov.bytes for search in searches.values()))
+        rows = {name: search.row() for name, search in searches.items()}
+        return LayerEigenvalues(
+            rows=rows, seed=seed, outcome=_layers_ended(rows, tol), **effort.cost
+        )
 
 
 def _layers_ended(rows: Mapping[str, LayerRow], tol: float) -> Outcome:

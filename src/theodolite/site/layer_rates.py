@@ -12,6 +12,7 @@ from theodolite.landscape import Landscape, require_landscape
 from theodolite.operators.operator import Operator
 from theodolite.operators.scaled import Scaled
 from theodolite.outcomes import Outcome
+from theodolite.progress import ProgressLike
 from theodolite.site.layer_eigenvalues import LayerEigenvalues, layer_eigenvalues_of
 from theodolite.spectrum.eigsh import eigsh
 
@@ -56,6 +57,7 @@ def layer_rates(
     fraction: float = 0.5,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
 ) -> LayerRates:
     """Learning rates out of every layer's eigenvalue and their coupling."""
     if not 0 < fraction <= 1:
@@ -77,7 +79,8 @@ def layer_rates(
     scale = torch.empty(hessian.shape[0], dtype=hessian.dtype)
     for name, place in layers.items():
         scale[place] = bends[name] ** -0.5
-    top = eigsh(Scaled(hessian, scale), 1, "LA", tol=1e-2, seed=seed, budget=budget)
+    scaled = Scaled(hessian, scale)
+    top = eigsh(scaled, 1, tol=1e-2, seed=seed, budget=budget, progress=progress)
     # the upper end of what the coupling may be: these rates are meant to be safe
     coupling = float(top.values[0] + top.residuals[0])
     return LayerRates(
@@ -97,6 +100,7 @@ def layer_learning_rates(
     tol: float = 1e-2,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
 ) -> list[dict[str, Any]]:
     """Parameter groups for any torch optimiser, with a learning rate for each layer.
 
@@ -120,6 +124,8 @@ def layer_learning_rates(
         Of the random starts.
     budget : int or str, optional
         Products for the layers and again for the coupling, or a time.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Returns
     -------
@@ -147,9 +153,17 @@ def layer_learning_rates(
             instead="Use speed_limit(land), or make the Landscape from a model.",
         )
     hessian = land.hessian()
-    eigenvalues = layer_eigenvalues_of(hessian, tol=tol, seed=seed, budget=budget)
+    eigenvalues = layer_eigenvalues_of(
+        hessian, tol=tol, seed=seed, budget=budget, progress=progress
+    )
     rates = layer_rates(
-        hessian, eigenvalues, land.layers, fraction=fraction, seed=seed, budget=budget
+        hessian,
+        eigenvalues,
+        land.layers,
+        fraction=fraction,
+        seed=seed,
+        budget=budget,
+        progress=progress,
     )
     return [
         {"params": land.parameters_of(layer), "lr": rate, "name": layer}

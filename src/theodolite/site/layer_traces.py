@@ -6,11 +6,11 @@ from theodolite.operators.curvature import Curvature
 from theodolite.progress import ProgressLike
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.estimating.layer_rows import LayerTraces, layer_lengths
+from theodolite.spectrum.estimating.probes import require_tolerances
+from theodolite.spectrum.estimating.probing import Probing
+from theodolite.spectrum.estimating.quantities import LayersOf
 from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.layer_rows import LayerTraces, layer_lengths
-from theodolite.spectrum.probes import require_tolerances
-from theodolite.spectrum.probing import Probing
-from theodolite.spectrum.quantities import LayersOf
 
 
 def layer_traces(

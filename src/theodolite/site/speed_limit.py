@@ -9,6 +9,7 @@ import torch
 from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
+from theodolite.progress import ProgressLike
 from theodolite.spectrum.eigsh import eigsh
 from theodolite.spectrum.enclosure import CONFIDENCE
 
@@ -64,6 +65,7 @@ def speed_limit(
     tol: float = 1e-3,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
 ) -> SpeedLimit:
     """The largest learning rate at which gradient descent is stable here: 2/λ_max.
 
@@ -83,6 +85,8 @@ def speed_limit(
         Of the random start.
     budget : int or str, optional
         Products (1,000 by default), or a time like ``"30s"``.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def speed_limit(
     require_landscape(land)
     began = time.perf_counter()
     hessian = land.hessian()
-    top = eigsh(hessian, 1, "LA", tol=tol, seed=seed, budget=budget)
+    top = eigsh(hessian, 1, "LA", tol=tol, seed=seed, budget=budget, progress=progress)
     return limit_from(
         float(top.values[0]),
         float(top.residuals[0]),

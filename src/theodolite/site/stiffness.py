@@ -12,6 +12,7 @@ from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
+from theodolite.progress import ProgressLike
 from theodolite.site.critical_point import zero_of
 from theodolite.site.whole_spectrum import SMALL, Ends, ends_of
 from theodolite.spectrum.krylov import Krylov
@@ -90,6 +91,7 @@ def stiffness(
     steps: int = 60,
     seed: int = 0,
     budget: BudgetLike = None,
+    progress: ProgressLike = False,
 ) -> Stiffness:
     """How stiff the landscape is: the condition of its curvatures above the noise.
 
@@ -114,6 +116,8 @@ def stiffness(
         Of the random start.
     budget : int or str, optional
         Products for each end of the spectrum, or a time.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Raises
     ------
@@ -144,7 +148,7 @@ def stiffness(
         krylov = Krylov.from_random(hessian.shape[0], max(steps, 60), like, seed)
         krylov.grow(hessian, steps)
         nodes = krylov.ritz().values
-    ends = ends_of(hessian, 1, seed=seed, budget=budget, krylov=krylov)
+    ends = ends_of(hessian, seed=seed, budget=budget, krylov=krylov, progress=progress)
     return stiffness_from(
         ends,
         nodes,

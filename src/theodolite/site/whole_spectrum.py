@@ -8,6 +8,7 @@ from torch import Tensor
 from theodolite.budget import BudgetLike
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome
+from theodolite.progress import ProgressLike
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.eigsh import default_basis, eigsh
 from theodolite.spectrum.krylov import Krylov
@@ -59,6 +60,7 @@ def ends_of(
     seed: int = 0,
     budget: BudgetLike = None,
     krylov: Krylov | None = None,
+    progress: ProgressLike = False,
 ) -> Ends:
     """All eigenvalues of a small operator, or ``k`` from each end of a large one."""
     if operator.shape[0] <= SMALL:
@@ -79,8 +81,19 @@ def ends_of(
         like = torch.empty(0, dtype=operator.dtype, device=operator.device)
         capacity = default_basis(operator.shape[0], k, like.element_size())
         krylov = Krylov.from_random(operator.shape[0], capacity, like, seed)
-    high = eigsh(operator, 1, "LA", tol=tol, seed=seed, budget=budget, krylov=krylov)
-    low = eigsh(operator, k, "SA", tol=tol, seed=seed, budget=budget, krylov=krylov)
+    high, low = (
+        eigsh(
+            operator,
+            count,
+            which,
+            tol=tol,
+            seed=seed,
+            budget=budget,
+            progress=progress,
+            krylov=krylov,
+        )
+        for count, which in ((1, "LA"), (k, "SA"))
+    )
     outcome = high.outcome if not high.converged else low.outcome
     return ends_from(low, high, krylov.ritz().values, outcome)
 

@@ -13,14 +13,14 @@ from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
 from theodolite.progress import ProgressLike
-from theodolite.spectrum.cumulative import Cumulative
+from theodolite.spectrum.counting.cumulative import Cumulative
+from theodolite.spectrum.counting.known_values import NOTHING_KNOWN, Known
+from theodolite.spectrum.counting.lanczos_probes import LanczosProbes
+from theodolite.spectrum.counting.measured_density import SpectralDensity
+from theodolite.spectrum.counting.quadrature import Rule
+from theodolite.spectrum.counting.smoothing import curvature_grid, smoothed
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.known_values import NOTHING_KNOWN, Known
-from theodolite.spectrum.lanczos_probes import LanczosProbes
-from theodolite.spectrum.measured_density import SpectralDensity
-from theodolite.spectrum.quadrature import Rule
-from theodolite.spectrum.smoothing import curvature_grid, smoothed
 from theodolite.spectrum.symmetry import symmetric_eigenvalues
 
 # rounding of a product, in units of the operator's, that may move an eigenvalue

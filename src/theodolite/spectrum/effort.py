@@ -2,11 +2,17 @@
 
 import time
 from types import TracebackType
-from typing import Any, final
+from typing import Any, Protocol, final, runtime_checkable
 
 from theodolite.budget import BudgetLike, as_budget
-from theodolite.operators.linear_map import LinearMap
 from theodolite.progress import ProgressLike, as_watcher
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """Whatever counts its products."""
+
+    products: int
 
 
 @final
@@ -17,7 +23,7 @@ class Effort:
 
     Parameters
     ----------
-    matrix : LinearMap
+    matrix : Counts
         Whose products are counted.
     budget : int, str, Budget or None
         What users gave.
@@ -30,13 +36,13 @@ class Effort:
 
     Attributes
     ----------
-    beside : LinearMap or None
-        Another map whose products are counted with those of the first.
+    beside : Counts or None
+        Another one whose products are counted with those of the first.
     """
 
     def __init__(
         self,
-        matrix: LinearMap,
+        matrix: Counts,
         budget: BudgetLike,
         default: int,
         progress: ProgressLike = False,
@@ -47,7 +53,7 @@ class Effort:
         self.budget = as_budget(budget, default)
         self._watcher = as_watcher(progress)
         self.bytes = 0
-        self.beside: LinearMap | None = None
+        self.beside: Counts | None = None
 
     def __enter__(self) -> "Effort":
         return self

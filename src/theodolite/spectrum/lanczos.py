@@ -1,6 +1,5 @@
 """The tridiagonal matrix of a Lanczos run, and the quadrature it is."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,8 @@ from torch import Tensor
 
 from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
+from theodolite.progress import ProgressLike
+from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.krylov import Krylov
 
 
@@ -26,7 +27,7 @@ class Tridiagonal:
         the run went on from a new direction.
     basis : Tensor
         Q ``(p, m)``, orthonormal columns.
-    products, seconds, seed
+    products, seconds, bytes, seed
         What it cost, and the start's seed.
     """
 
@@ -35,6 +36,7 @@ class Tridiagonal:
     basis: Float[Tensor, "p m"]
     products: int
     seconds: float
+    bytes: int
     seed: int
 
     @property
@@ -57,6 +59,7 @@ def lanczos(
     *,
     seed: int = 0,
     v0: Float[Tensor, " p"] | None = None,
+    progress: ProgressLike = False,
 ) -> Tridiagonal:
     """Run ``steps`` Lanczos steps with full reorthogonalisation.
 
@@ -76,6 +79,8 @@ def lanczos(
         Of the random start.
     v0 : Tensor, optional
         The start ``(p,)`` instead.
+    progress : bool or Watcher
+        Whether a bar shows how far it is, or whom to tell.
 
     Raises
     ------
@@ -89,7 +94,6 @@ def lanczos(
     Lanczos, "An iteration method for the solution of the eigenvalue problem of linear
     differential and integral operators", 1950, doi:10.6028/jres.045.026.
     """
-    began = time.perf_counter()
     if steps < 1:
         raise ArgumentError(
             found=f"steps={steps}.",
@@ -97,22 +101,25 @@ def lanczos(
             instead="Give a positive number of steps.",
         )
     matrix = as_operator(operator)
-    before = matrix.products
     like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
     if v0 is None:
         krylov = Krylov.from_random(matrix.shape[0], steps, like, seed)
     else:
         krylov = Krylov(v0.to(like), steps, seed)
-    krylov.grow(matrix, steps)
-    small = krylov.small
-    return Tridiagonal(
-        alphas=small.diagonal().clone(),
-        betas=small.diagonal(1).clone(),
-        basis=krylov.basis.T.contiguous(),
-        products=matrix.products - before,
-        seconds=time.perf_counter() - began,
-        seed=seed,
-    )
+    with Effort(matrix, steps, steps, progress, "Lanczos steps") as effort:
+        while krylov.dimension < krylov.capacity:
+            effort.tell(krylov.capacity - krylov.dimension)
+            krylov.grow(matrix)
+        effort.tell(0)
+        effort.holds(krylov.bytes)
+        small = krylov.small
+        return Tridiagonal(
+            alphas=small.diagonal().clone(),
+            betas=small.diagonal(1).clone(),
+            basis=krylov.basis.T.contiguous(),
+            seed=seed,
+            **effort.cost,
+        )
 
 
 def quadrature(small: Float[Tensor, "m m"]) -> tuple[Tensor, Tensor]:

@@ -15,17 +15,17 @@ from theodolite.outcomes import Outcome
 from theodolite.progress import ProgressLike
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.layer_rows import LayerTraces, layer_lengths
-from theodolite.spectrum.probes import require_tolerances
-from theodolite.spectrum.probing import Probing
-from theodolite.spectrum.quantities import (
+from theodolite.spectrum.estimating.layer_rows import LayerTraces, layer_lengths
+from theodolite.spectrum.estimating.probes import require_tolerances
+from theodolite.spectrum.estimating.probing import Probing
+from theodolite.spectrum.estimating.quantities import (
     DiagonalOf,
     FrobeniusOf,
     LayersOf,
     Quantity,
     TraceOf,
 )
+from theodolite.spectrum.krylov import Krylov
 
 
 @final

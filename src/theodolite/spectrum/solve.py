@@ -14,15 +14,21 @@ from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import Outcome, converged, out_of_budget, rounding
 from theodolite.progress import ProgressLike
-from theodolite.spectrum.conjugate_gradients import ConjugateGradients
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.minres import Minres
-from theodolite.spectrum.nystrom import nystrom_for
-from theodolite.spectrum.preconditioning import by_pairs, by_products
-from theodolite.spectrum.refinement import Method, Reached, System, reached_at, refined
-from theodolite.spectrum.shifted import solved_together
-from theodolite.spectrum.solution import Solution
+from theodolite.spectrum.solving.conjugate_gradients import ConjugateGradients
+from theodolite.spectrum.solving.minres import Minres
+from theodolite.spectrum.solving.nystrom import nystrom_for
+from theodolite.spectrum.solving.preconditioning import by_pairs, by_products
+from theodolite.spectrum.solving.refinement import (
+    Method,
+    Reached,
+    System,
+    reached_at,
+    refined,
+)
+from theodolite.spectrum.solving.shifted import solved_together
+from theodolite.spectrum.solving.solution import Solution
 from theodolite.spectrum.vectors import norm
 
 METHODS = {"cg": ConjugateGradients, "minres": Minres}

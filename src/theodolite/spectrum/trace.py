@@ -8,10 +8,10 @@ from theodolite.operators.matrix import as_operator
 from theodolite.progress import ProgressLike
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.estimating.probes import require_tolerances
+from theodolite.spectrum.estimating.probing import Probing
+from theodolite.spectrum.estimating.quantities import TraceOf
 from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.probes import require_tolerances
-from theodolite.spectrum.probing import Probing
-from theodolite.spectrum.quantities import TraceOf
 
 
 def trace(

@@ -1,6 +1,6 @@
 """How far the headline numbers would move on other data of the same kind."""
 
-from theodolite.site.measured_spread import QUANTITIES, MeasuredSpread, Wish
+from theodolite.site.other_data.measured_spread import QUANTITIES, MeasuredSpread, Wish
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
 

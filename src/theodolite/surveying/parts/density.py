@@ -3,13 +3,13 @@
 from torch import Tensor
 
 from theodolite.outcomes import EXACT
+from theodolite.spectrum.counting.known_values import NOTHING_KNOWN
+from theodolite.spectrum.counting.lanczos_probes import LanczosProbes
+from theodolite.spectrum.counting.measured_density import SpectralDensity
+from theodolite.spectrum.counting.quadrature import Rule
 from theodolite.spectrum.density import density_ended, density_from, rule_of_all
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.known_values import NOTHING_KNOWN
-from theodolite.spectrum.lanczos_probes import LanczosProbes
-from theodolite.spectrum.measured_density import SpectralDensity
-from theodolite.spectrum.quadrature import Rule
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
 

@@ -19,7 +19,7 @@ def measure_layers(evidence: Evidence, clock: Clock) -> Found:
         tol=TOLERANCE,
         seed=evidence.seed,
         budget=clock.share(0.5, products=200 * len(layers)),
-        progress=lambda blocks: _worked(evidence, blocks),
+        after_round=lambda blocks: _worked(evidence, blocks),
     )
     if not any(row.value > 0 for row in eigenvalues.values()):
         value = {"coupling": float("nan"), "fraction": FRACTION}

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.spectrum.finite import require_finite
-from theodolite.spectrum.remembered import Remembered
+from theodolite.spectrum.solving.remembered import Remembered
 from theodolite.spectrum.vectors import inner, norm
 
 

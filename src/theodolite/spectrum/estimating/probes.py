@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
-from theodolite.spectrum.space import Space
+from theodolite.spectrum.estimating.space import Space
 
 # an error that is by chance too small ends the probing: ask for a little less
 EAGERNESS = 1.2

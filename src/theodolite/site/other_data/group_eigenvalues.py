@@ -10,10 +10,10 @@ from torch import Tensor
 from theodolite.operators.by_batch import each_product
 from theodolite.operators.curvature import Curvature
 from theodolite.operators.operator import Operator
-from theodolite.site.groups import GroupMeans, Groups
+from theodolite.site.other_data.groups import GroupMeans, Groups
+from theodolite.site.other_data.jackknife import Spread, jackknife, left_out, mean_of
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.finite import require_finite
-from theodolite.spectrum.jackknife import Spread, jackknife, left_out, mean_of
 from theodolite.spectrum.lanczos import lanczos
 from theodolite.spectrum.vectors import inner, norm, without
 

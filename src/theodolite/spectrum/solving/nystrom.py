@@ -11,7 +11,7 @@ from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
 from theodolite.spectrum.finite import require_finite
-from theodolite.spectrum.preconditioning import LowRankInverse, low_rank_inverse
+from theodolite.spectrum.solving.preconditioning import LowRankInverse, low_rank_inverse
 from theodolite.spectrum.vectors import (
     combined,
     inner,

@@ -12,18 +12,19 @@ from theodolite.landscape import Landscape
 from theodolite.operators.operator import Operator
 from theodolite.outcomes import converged, out_of_budget
 from theodolite.progress import ProgressLike
-from theodolite.site.data_spread import DataRow, DataSpread
-from theodolite.site.group_eigenvalues import (
+from theodolite.site.other_data.data_spread import DataRow, DataSpread
+from theodolite.site.other_data.group_eigenvalues import (
     STEPS,
     GroupForms,
     eigenvalue_spread,
     group_forms,
     resolvent_beside,
 )
-from theodolite.site.group_gradients import gradient_spread
-from theodolite.site.group_traces import BLOCK, SMALL, GroupTraces
-from theodolite.site.groups import grouped
-from theodolite.site.spread_rows import (
+from theodolite.site.other_data.group_gradients import gradient_spread
+from theodolite.site.other_data.group_traces import BLOCK, SMALL, GroupTraces
+from theodolite.site.other_data.groups import grouped
+from theodolite.site.other_data.jackknife import jackknife, left_out, mean_of
+from theodolite.site.other_data.spread_rows import (
     eigenvalue_row,
     gradient_row,
     loss_row,
@@ -32,7 +33,6 @@ from theodolite.site.spread_rows import (
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.eigsh import eigsh
-from theodolite.spectrum.jackknife import jackknife, left_out, mean_of
 
 # in whose span eigenvalues without a group are exact
 _PAIRS = 6

@@ -9,8 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from theodolite.spectrum.space import Known
-from theodolite.spectrum.sums import Sums
+from theodolite.spectrum.estimating.space import Known
+from theodolite.spectrum.estimating.sums import Sums
 from theodolite.student import student_quantile
 
 CONFIDENCE = 0.95

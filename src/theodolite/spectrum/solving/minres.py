@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.spectrum.givens import Turned, turned, unturned
-from theodolite.spectrum.iteration import Iteration, dots
-from theodolite.spectrum.preconditioning import conditioned, positive_form
-from theodolite.spectrum.remembered import Precondition
-from theodolite.spectrum.stagnation import STUCK, Place
+from theodolite.spectrum.solving.givens import Turned, turned, unturned
+from theodolite.spectrum.solving.iteration import Iteration, dots
+from theodolite.spectrum.solving.preconditioning import conditioned, positive_form
+from theodolite.spectrum.solving.remembered import Precondition
+from theodolite.spectrum.solving.stagnation import STUCK, Place
 from theodolite.spectrum.vectors import norm
 
 

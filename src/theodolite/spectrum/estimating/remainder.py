@@ -11,11 +11,11 @@ from theodolite.errors import TheodoliteError
 from theodolite.operators.operator import Operator
 from theodolite.operators.split import Split
 from theodolite.spectrum.effort import Effort
+from theodolite.spectrum.estimating.probes import Probe
+from theodolite.spectrum.estimating.quantities import Quantity
+from theodolite.spectrum.estimating.space import Known
+from theodolite.spectrum.estimating.sums import Sums
 from theodolite.spectrum.finite import require_finite
-from theodolite.spectrum.probes import Probe
-from theodolite.spectrum.quantities import Quantity
-from theodolite.spectrum.space import Known
-from theodolite.spectrum.sums import Sums
 
 # pairs of products H z, G z at least
 FEWEST = 3

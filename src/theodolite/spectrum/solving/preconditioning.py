@@ -12,7 +12,7 @@ from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.remembered import Precondition
+from theodolite.spectrum.solving.remembered import Precondition
 from theodolite.spectrum.vectors import combined, inner
 
 

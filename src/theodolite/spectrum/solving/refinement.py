@@ -11,9 +11,9 @@ from torch import Tensor
 
 from theodolite.operators.operator import Operator
 from theodolite.spectrum.effort import Effort
-from theodolite.spectrum.iteration import Iteration, dots
-from theodolite.spectrum.remembered import Precondition
-from theodolite.spectrum.stagnation import STUCK
+from theodolite.spectrum.solving.iteration import Iteration, dots
+from theodolite.spectrum.solving.remembered import Precondition
+from theodolite.spectrum.solving.stagnation import STUCK
 from theodolite.spectrum.symmetry import require_symmetric
 from theodolite.spectrum.vectors import norm
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.site.groups import GroupMeans, Groups
-from theodolite.spectrum.jackknife import Spread, jackknife
+from theodolite.site.other_data.groups import GroupMeans, Groups
+from theodolite.site.other_data.jackknife import Spread, jackknife
 from theodolite.spectrum.vectors import inner
 
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.spectrum.quadrature import Rule, rule_of
+from theodolite.spectrum.counting.quadrature import Rule, rule_of
 
 # rules in a fan: more would narrow the bracket by a few per cent of a weight
 _FAN = 8

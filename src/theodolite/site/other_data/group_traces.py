@@ -10,9 +10,9 @@ from torch import Tensor
 
 from theodolite.operators.by_batch import each_product
 from theodolite.operators.curvature import Curvature
-from theodolite.site.groups import GroupMeans, Groups
+from theodolite.site.other_data.groups import GroupMeans, Groups
+from theodolite.site.other_data.jackknife import Spread, jackknife, left_out, mean_of
 from theodolite.spectrum.finite import require_finite
-from theodolite.spectrum.jackknife import Spread, jackknife, left_out, mean_of
 from theodolite.spectrum.vectors import inner, rademacher_block, without
 
 # probes multiplied together

@@ -9,8 +9,8 @@ from theodolite.budget import Budget
 from theodolite.landscape import Landscape
 from theodolite.outcomes import Outcome, converged, out_of_budget
 from theodolite.progress import ProgressLike, Watcher, as_watcher
-from theodolite.site.data_spread import DataSpread
-from theodolite.site.measured_spread import Wish, measured_spread
+from theodolite.site.other_data.data_spread import DataSpread
+from theodolite.site.other_data.measured_spread import Wish, measured_spread
 
 # the smallest sample that is tried: so many, or this part of all
 _FEWEST, _PART = 256, 16

@@ -7,11 +7,11 @@ from math import inf, isfinite
 import torch
 from torch import Tensor
 
-from theodolite.spectrum.chebyshev_markov_stieltjes import Brackets
-from theodolite.spectrum.cumulative import Cumulative
-from theodolite.spectrum.known_values import Known
-from theodolite.spectrum.quadrature import Rule
-from theodolite.spectrum.random_weights import mean_variance
+from theodolite.spectrum.counting.chebyshev_markov_stieltjes import Brackets
+from theodolite.spectrum.counting.cumulative import Cumulative
+from theodolite.spectrum.counting.known_values import Known
+from theodolite.spectrum.counting.quadrature import Rule
+from theodolite.spectrum.counting.random_weights import mean_variance
 
 # the factor by which doubling the steps shrinks what changes, at most
 _SLOWEST = 0.8

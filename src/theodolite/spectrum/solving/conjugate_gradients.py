@@ -5,9 +5,9 @@ from typing import final
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.spectrum.iteration import Iteration, dots
-from theodolite.spectrum.preconditioning import conditioned, positive_form
-from theodolite.spectrum.remembered import Precondition
+from theodolite.spectrum.solving.iteration import Iteration, dots
+from theodolite.spectrum.solving.preconditioning import conditioned, positive_form
+from theodolite.spectrum.solving.remembered import Precondition
 from theodolite.spectrum.vectors import norm
 
 

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.spectrum.chebyshev_markov_stieltjes import Brackets, brackets
-from theodolite.spectrum.known_values import Known
-from theodolite.spectrum.quadrature import Rule
-from theodolite.spectrum.random_weights import count_interval
+from theodolite.spectrum.counting.chebyshev_markov_stieltjes import Brackets, brackets
+from theodolite.spectrum.counting.known_values import Known
+from theodolite.spectrum.counting.quadrature import Rule
+from theodolite.spectrum.counting.random_weights import count_interval
 
 # residuals between x and a value that is surely on one side of it
 _SURE = 3.0

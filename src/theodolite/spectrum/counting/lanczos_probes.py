@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from theodolite.operators.operator import Operator
-from theodolite.spectrum.compression import Compression, off
+from theodolite.spectrum.counting.compression import Compression, off
+from theodolite.spectrum.counting.known_values import NO_VALUES, NOTHING_KNOWN, Known
+from theodolite.spectrum.counting.quadrature import Rule, rule_of
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
-from theodolite.spectrum.known_values import NO_VALUES, NOTHING_KNOWN, Known
 from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.quadrature import Rule, rule_of
 from theodolite.spectrum.symmetry import require_symmetric
 from theodolite.spectrum.vectors import random_vector
 

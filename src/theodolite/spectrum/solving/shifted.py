@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.spectrum.effort import Effort
-from theodolite.spectrum.givens import Turned, turned, unturned
 from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.refinement import (
+from theodolite.spectrum.solving.givens import Turned, turned, unturned
+from theodolite.spectrum.solving.refinement import (
     Method,
     Reached,
     System,
@@ -20,7 +20,7 @@ from theodolite.spectrum.refinement import (
     reached_at,
     refined,
 )
-from theodolite.spectrum.stagnation import STUCK, Place
+from theodolite.spectrum.solving.stagnation import STUCK, Place
 from theodolite.spectrum.vectors import combined, inner, norm
 
 # of basis and products; beyond, systems are finished one by one

@@ -12,11 +12,15 @@ from torch import Tensor
 from theodolite.errors import ArgumentError
 from theodolite.estimate import Estimate
 from theodolite.outcomes import EXACT, Outcome
-from theodolite.spectrum.agreement import Agreement
-from theodolite.spectrum.cumulative import Cumulative
-from theodolite.spectrum.known_values import Known
-from theodolite.spectrum.quadrature import Rule
-from theodolite.spectrum.spectral_sums import Function, SpectralSum, spectral_sum
+from theodolite.spectrum.counting.agreement import Agreement
+from theodolite.spectrum.counting.cumulative import Cumulative
+from theodolite.spectrum.counting.known_values import Known
+from theodolite.spectrum.counting.quadrature import Rule
+from theodolite.spectrum.counting.spectral_sums import (
+    Function,
+    SpectralSum,
+    spectral_sum,
+)
 
 # standard errors to an end of a 95 % interval, which counts are computed as
 _REACH = 1.959964

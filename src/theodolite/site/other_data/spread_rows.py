@@ -2,10 +2,10 @@
 
 from math import hypot, sqrt
 
-from theodolite.site.data_spread import CONFIDENCE, DataRow
-from theodolite.site.group_gradients import GradientSpread
-from theodolite.site.group_traces import TraceSpread
-from theodolite.spectrum.jackknife import Spread
+from theodolite.site.other_data.data_spread import CONFIDENCE, DataRow
+from theodolite.site.other_data.group_gradients import GradientSpread
+from theodolite.site.other_data.group_traces import TraceSpread
+from theodolite.site.other_data.jackknife import Spread
 from theodolite.student import student_quantile
 
 # an estimated bias is itself in doubt by about this part of it

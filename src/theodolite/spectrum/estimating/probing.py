@@ -14,13 +14,13 @@ from theodolite.operators.split import Split
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.estimating.probes import Probe
+from theodolite.spectrum.estimating.quantities import Quantity
+from theodolite.spectrum.estimating.remainder import Remainder
+from theodolite.spectrum.estimating.space import Known, Space
+from theodolite.spectrum.estimating.sums import Sums
 from theodolite.spectrum.finite import require_finite
 from theodolite.spectrum.krylov import Krylov
-from theodolite.spectrum.probes import Probe
-from theodolite.spectrum.quantities import Quantity
-from theodolite.spectrum.remainder import Remainder
-from theodolite.spectrum.space import Known, Space
-from theodolite.spectrum.sums import Sums
 from theodolite.spectrum.vectors import rademacher_block
 
 METHODS = ("auto", "plain", "deflated", "split")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.spectrum.quadrature import Rule
+from theodolite.spectrum.counting.quadrature import Rule
 
 _GRID = 401
 

@@ -1,0 +1,1 @@
+"""What numbers would be on other data of the same kind."""

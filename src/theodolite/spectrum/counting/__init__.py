@@ -1,0 +1,1 @@
+"""How eigenvalues are counted by quadrature."""

@@ -1,0 +1,1 @@
+"""How sums of entries are estimated by random probes."""

@@ -1,0 +1,1 @@
+"""How linear systems are solved."""
