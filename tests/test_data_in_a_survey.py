@@ -27,7 +27,7 @@ def surveyed() -> td.Survey:
 
 
 def test_a_survey_says_what_data_error_says(surveyed: td.Survey) -> None:
-    alone = td.data_error(land(120))
+    alone = td.data_error(land(120), groups=20)
     rows = surveyed["data"]["rows"]
     assert set(rows) == set(alone)
     for name, row in alone.items():

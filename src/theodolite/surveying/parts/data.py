@@ -7,6 +7,8 @@ from theodolite.surveying.evidence import Evidence, Found
 # eigenvectors in whose span λ_max without a group of samples is found
 PAIRS = 6
 RTOL = 0.05
+# parts that the samples are put into, and samples in each where there are few
+MOST, FEWEST, EACH = 40, 10, 6
 
 
 def has_data(evidence: Evidence) -> bool:
@@ -16,10 +18,11 @@ def has_data(evidence: Evidence) -> bool:
 
 def measure_data(evidence: Evidence, clock: Clock) -> Found:
     """Errors and biases of loss, gradient norm, λ_max and trace by the data."""
-    top = evidence.top
+    top, samples = evidence.top, evidence.land.samples
+    groups = min(MOST, max(FEWEST, samples // EACH))
     measured = MeasuredSpread(
         evidence.land,
-        Wish(tuple(QUANTITIES), None, RTOL, evidence.seed),
+        Wish(tuple(QUANTITIES), groups, RTOL, evidence.seed),
         hessian=evidence.operator,
         pairs=None if top is None else top.at(slice(0, PAIRS)),
     )

@@ -19,13 +19,16 @@ _SHARE = 0.8
 
 
 def measure_trace(evidence: Evidence, clock: Clock) -> Found:
-    """The trace, with the large eigenvalues taken out of the probes."""
+    """The trace, with what the shared basis knows taken out of the probes."""
+    # the basis of a survey that was resumed is gone, its eigenvectors are not
+    shared = evidence.krylov.dimension > 0
     found = evidence.trace = _known_trace(evidence) or trace(
         evidence.operator,
         rtol=TOLERANCE,
         seed=evidence.seed,
         budget=clock.share(0.4, products=400),
-        deflate=evidence.top,
+        krylov=evidence.krylov if shared else None,
+        deflate=None if shared else evidence.top,
     )
     value = {"value": found.value, "error": found.error, "probes": found.probes}
     return value, found.outcome
