@@ -79,23 +79,13 @@ def test_it_tells_how_far_it_is(name: str) -> None:
         assert listener.closed
     assert all(stage and 0 <= done <= 1 for stage, done, _ in listener.told)
     assert all(left >= 0 for _, _, left in listener.told)
-    assert found is not None
+    if name in COSTED:
+        assert found.products >= 0
+        assert found.seconds > 0
+        assert found.bytes >= 0
 
 
 @pytest.mark.parametrize("name", [*OPERATOR, *LANDSCAPE])
 def test_silence_is_the_default(name: str) -> None:
     parameter = inspect.signature(getattr(td, name)).parameters["progress"]
     assert parameter.default is False
-
-
-@pytest.mark.parametrize(
-    "name", sorted({*OPERATOR, "layer_eigenvalues", "index"} - {"moments"})
-)
-def test_a_result_says_what_it_cost(name: str) -> None:
-    land = PROBLEMS["mlp"](F64).landscape()
-    given = land.hessian() if name in OPERATOR else land
-    found = getattr(td, name)(given, **OPERATOR.get(name, LANDSCAPE.get(name, {})))
-    assert found.products >= 0
-    assert found.seconds > 0
-    assert found.bytes >= 0
-    assert found.outcome if hasattr(found, "outcome") else True
