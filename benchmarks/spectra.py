@@ -19,6 +19,7 @@ from pages import install_hint, peers_line, processor
 from peers import Peer, found_in
 from spectra_cases import CASES
 from spectra_coverage import coverage, surveys
+from spectra_data import data_coverage
 from spectra_eigenpairs import eigenpairs, extremes, low_precision
 from spectra_sums import density, diagonal, trace
 from spectra_tables import Setting, Table
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[Setting], Table]] = {
     "diagonal": diagonal,
     "density": density,
     "coverage": coverage,
+    "data": data_coverage,
     "low-precision": low_precision,
     "survey": surveys,
 }

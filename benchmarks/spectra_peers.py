@@ -26,6 +26,8 @@ Rule = tuple[Tensor, Tensor]
 _scipy: Any = scipy_linalg
 # Lanczos steps of hessian-eigenthings, doubled until it says that it has converged
 _MOST_STEPS = 640
+# columns that curvlinops multiplies together
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def curvlinops_operator(case: Case) -> Any:
     """Its Hessian."""
     library: Any = import_module("curvlinops")
     model = deepcopy(case.model)
-    return library.HessianLinearOperator(
+    operator = library.HessianLinearOperator(
         model,
         case.loss,
         list(model.parameters()),
@@ -99,6 +101,17 @@ def curvlinops_operator(case: Case) -> Any:
         check_deterministic=False,
         num_data=len(case.batch[0]),
     )
+    operator._matmat = partial(_some_at_a_time, operator._matmat)
+    return operator
+
+
+def _some_at_a_time(
+    multiply: Callable[..., Any], columns: list[Tensor]
+) -> list[Tensor]:
+    """Its product with many columns: all of them at once would fill any memory."""
+    parts = zip(*(part.split(_TOGETHER, -1) for part in columns), strict=True)
+    products = zip(*(multiply(list(part)) for part in parts), strict=True)
+    return [torch.cat(part, -1) for part in products]
 
 
 def eigenthings_operator(case: Case) -> tuple[Any, Counted]:

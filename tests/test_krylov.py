@@ -6,10 +6,11 @@ from torch import Tensor
 
 import theodolite as td
 from dense import F64, relative
-from spectra import SPECTRA, filled, true_values, with_spectrum
+from spectra import SIZE, SPECTRA, filled, true_values, with_spectrum
 from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
 from theodolite.spectrum.eigsh import ENDS, pairs_in
+from theodolite.spectrum.enclosure import outer_bounds
 from theodolite.spectrum.krylov import Krylov
 from theodolite.spectrum.lanczos_search import LanczosSearch
 from theodolite.spectrum.random_run import RandomRun
@@ -273,3 +274,18 @@ def test_searches_share_one_space() -> None:
     assert isinstance(LanczosSearch(krylov, 3, "LA", 1e-3), LanczosSearch)
     with pytest.raises(ArgumentError, match="Both v0 and krylov"):
         td.eigsh(matrix, 3, krylov=krylov, v0=top.vectors)
+
+
+def test_what_a_broken_off_run_ruled_out_stays_so() -> None:
+    """Confirmed once, a pair's last residual costs no second confirmation."""
+    values = SPECTRA["twelve decades"]
+    krylov = Krylov.from_random(SIZE, 200, torch.empty(0, dtype=F64), seed=2)
+    found = td.eigsh(with_spectrum(values), 6, "SA", krylov=krylov, budget=2000)
+    assert found.converged
+    # the run along a fresh direction was broken off, for a residual's sake
+    assert krylov.random_run is None
+    assert krylov.ruled_out is not None
+    assert -1e-6 < float(found.low[-1]) <= float(values.min()) + 1e-12
+    again = Krylov.from_state(krylov.state())
+    bounds = zip(outer_bounds(krylov, 1e-3), outer_bounds(again, 1e-3), strict=True)
+    assert all(torch.equal(*pair) for pair in bounds)

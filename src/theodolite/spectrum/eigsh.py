@@ -14,7 +14,11 @@ from theodolite.outcomes import out_of_budget
 from theodolite.progress import ProgressLike
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs, chosen_positions
-from theodolite.spectrum.enclosure import CONFIDENCE, outer_bounds
+from theodolite.spectrum.enclosure import (
+    CONFIDENCE,
+    outer_bounds,
+    rounding_of_products,
+)
 from theodolite.spectrum.krylov import WIDEST, Krylov
 from theodolite.spectrum.lanczos_search import (
     LanczosSearch,
@@ -155,8 +159,9 @@ def pairs_in(
     tolerances = residual_tolerances(ritz.values, wanted, tol)
     from_below = _from_below(values, wanted, which, len(wanted))
     # what products in this type leave uncertain
-    rounding = 16 * (resolution or torch.finfo(krylov.dtype).eps)
-    rounding *= float(ritz.values.abs().max())
+    rounding = rounding_of_products(
+        ritz.values, resolution or torch.finfo(krylov.dtype).eps
+    )
     below, above = outer_bounds(krylov, 1 - CONFIDENCE, rounding)
     late = int((residuals > tolerances).sum()) + k - len(wanted)
     missed = f"{late} of {k} residuals are above tol={tol:g}"

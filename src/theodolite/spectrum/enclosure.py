@@ -31,6 +31,9 @@ def outer_bounds(
         values = torch.linalg.eigvalsh(small)
         return values - rounding, values + rounding
     run = krylov.random_run
+    if run is None and krylov.ruled_out is not None:
+        below, above = krylov.ruled_out
+        return _for_ranks(below, count), _for_ranks(above.flip(0), count).flip(0)
     beside = run if run is not None and run.start else None
     first = krylov.first_run if run is None or beside is not None else run
     root = None if beside is None else _root(krylov.coupling(beside.start), rounding)
@@ -48,6 +51,17 @@ def outer_bounds(
         return torch.minimum(bounds, worst)
 
     return -from_above(-1.0) - rounding, from_above(1.0).flip(0) + rounding
+
+
+def rounding_of_products(values: Float[Tensor, " m"], resolution: float) -> float:
+    """How far products that are right to ``resolution`` may move an eigenvalue."""
+    return 16 * resolution * float(values.abs().max())
+
+
+def _for_ranks(bounds: Float[Tensor, " m"], count: int) -> Float[Tensor, " n"]:
+    """Bounds of the outermost ranks; further inside, the last one holds as well."""
+    inside = bounds[-1:].expand(max(0, count - len(bounds)))
+    return torch.cat([bounds[:count], inside])
 
 
 def _root(squares: Float[Tensor, "c c"], rounding: float) -> Float[Tensor, "c c"]:

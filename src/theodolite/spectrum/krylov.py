@@ -98,6 +98,8 @@ class Krylov:
         # where the present run from one random direction began, if it is one
         self._run: int | None = None
         self.first_run: RandomRun | None = None
+        # what a run that was broken off ruled out: how low, and how high, ranks may be
+        self.ruled_out: tuple[Tensor, Tensor] | None = None
 
     @classmethod
     def from_random(
@@ -125,6 +127,8 @@ class Krylov:
         }
         if (first := self.first_run) is not None:
             state["first_run"] = torch.stack([first.alphas, first.betas])
+        if self.ruled_out is not None:
+            state["ruled_out"] = torch.stack(self.ruled_out)
         return state
 
     @classmethod
@@ -144,6 +148,9 @@ class Krylov:
         if "first_run" in state:
             alphas, betas = state["first_run"]
             krylov.first_run = RandomRun(0, alphas, betas, size)
+        if "ruled_out" in state:
+            below, above = state["ruled_out"]
+            krylov.ruled_out = below, above
         return krylov
 
     def widen(self, count: int) -> None:

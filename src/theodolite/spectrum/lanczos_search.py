@@ -10,6 +10,11 @@ from theodolite.operators.operator import Operator
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget, rounding
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import chosen_positions
+from theodolite.spectrum.enclosure import (
+    CONFIDENCE,
+    outer_bounds,
+    rounding_of_products,
+)
 from theodolite.spectrum.krylov import Krylov, RitzPairs
 
 # products from a fresh direction, at least, in which no missed eigenvalue may show
@@ -36,11 +41,13 @@ class LanczosSearch:
         self._confirming: Tensor | None = None
         self._patience = 0
         self._disappointments = 0
+        self._resolution = 0.0
         # the first excess over the tolerance that was seen, and when
         self._first_excess: tuple[int, float] | None = None
 
     def run(self, matrix: Operator, effort: Effort) -> Outcome:
         """Expand until the wanted pairs have converged and are confirmed."""
+        self._resolution = matrix.resolution
         while not self.krylov.exhausted:
             ended = self._judged(effort)
             if ended is not None:
@@ -162,9 +169,13 @@ class LanczosSearch:
 
     def _attend_to_the_worst(self, ritz: RitzPairs, excess: Tensor) -> None:
         """Turn to a wanted pair that the present direction would never improve."""
-        self._confirming = None
         worst = int(self.wanted(ritz)[excess.argmax()])
         if self.krylov.neglected(ritz.mixes[:, worst]):
+            if self._confirming is not None:
+                # what the fresh direction has ruled out stays ruled out
+                rounding = rounding_of_products(ritz.values, self._resolution)
+                bounds = outer_bounds(self.krylov, 1 - CONFIDENCE, rounding)
+                self.krylov.ruled_out = bounds
             self.krylov.go_on_from_residual(ritz, worst)
             self._patience = _CONFIRMATION
 
