@@ -41,6 +41,26 @@ def test_the_measured_rises_errors_are_calibrated() -> None:
     assert 0.7 <= float(spread.std()) <= 1.4
 
 
+def test_known_eigenpairs_save_pairs_and_leave_errors_calibrated() -> None:
+    values = torch.cat([torch.tensor([30.0, 20.0, 10.0]).double(), bulk(57).abs()])
+    land, sigma = quadratic(values, at=normal(60, dtype=F64)), 0.1
+    wanted = sigma**2 / 2 * float(values.sum())
+    trace = td.trace(land.hessian(), rtol=1e-9)
+    # crude vectors explain less, and bias nothing
+    for tol in (1e-3, 0.3):
+        pairs = td.eigsh(land.hessian(), 3, tol=tol)
+        off, spent = [], []
+        for seed in range(60):
+            rise = td.expected_rise(land, sigma, seed=seed, trace=trace, deflate=pairs)
+            off.append((rise.measured.value - wanted) / rise.measured.error)
+            spent.append(rise.measured.probes)
+        spread = torch.tensor(off)
+        assert abs(float(spread.mean())) <= 4 / 60**0.5
+        assert 0.7 <= float(spread.std()) <= 1.4
+        # 2 ‖H‖² / (0.05 tr H)² = 165 without
+        assert sum(spent) / 60 <= 16
+
+
 def test_the_rise_parts_from_the_prediction_where_the_quadratic_ends() -> None:
     land = td.Landscape.from_function(
         lambda w: (w**2 - w**4).sum(), torch.zeros(30, dtype=F64)

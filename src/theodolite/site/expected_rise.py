@@ -11,6 +11,7 @@ from theodolite.estimate import Estimate
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.progress import ProgressLike, as_watcher
 from theodolite.site.shaking import FEWEST, Shaking
+from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.trace import trace as trace_of
 
 
@@ -113,6 +114,7 @@ def expected_rise(
     seed: int = ...,
     budget: BudgetLike = ...,
     trace: Estimate[float] | None = ...,
+    deflate: EigenPairs | None = ...,
     progress: ProgressLike = ...,
 ) -> Rise: ...
 @overload
@@ -124,6 +126,7 @@ def expected_rise(
     seed: int = ...,
     budget: BudgetLike = ...,
     trace: Estimate[float] | None = ...,
+    deflate: EigenPairs | None = ...,
     progress: ProgressLike = ...,
 ) -> Rises: ...
 
@@ -136,6 +139,7 @@ def expected_rise(
     seed: int = 0,
     budget: BudgetLike = None,
     trace: Estimate[float] | None = None,
+    deflate: EigenPairs | None = None,
     progress: ProgressLike = False,
 ) -> Rise | Rises:
     """The rise of the loss under Gaussian noise on every parameter.
@@ -166,6 +170,10 @@ def expected_rise(
         ``"30s"``.
     trace : Estimate, optional
         The trace where it is known already.
+    deflate : EigenPairs, optional
+        Large eigenpairs of the Hessian where they are known already, like
+        ``td.eigsh(land.hessian(), 10)``: what they explain of the noise is no error,
+        so that fewer pairs are needed.
     progress : bool or Watcher
         Whether to show a bar, or whom to tell.
 
@@ -198,9 +206,17 @@ def expected_rise(
         watcher.update("noise", min(1.0, done / (most * len(sigmas))), float("inf"))
 
     try:
-        known = trace_of(land.hessian(), seed=seed) if trace is None else trace
+        if trace is None:
+            trace = trace_of(land.hessian(), seed=seed, deflate=deflate)
         rises = rises_of(
-            land, sigmas, known, rtol=rtol, seed=seed, budget=limit, after_pair=tell
+            land,
+            sigmas,
+            trace,
+            rtol=rtol,
+            seed=seed,
+            budget=limit,
+            deflate=deflate,
+            after_pair=tell,
         )
     finally:
         watcher.close()
@@ -215,10 +231,11 @@ def rises_of(
     rtol: float = 0.05,
     seed: int = 0,
     budget: BudgetLike = None,
+    deflate: EigenPairs | None = None,
     after_pair: Callable[[], None] = lambda: None,
 ) -> Rises:
     """The same for several sizes around a trace at hand."""
-    shaking = Shaking(land, sigmas, seed)
+    shaking = Shaking(land, sigmas, seed, deflate)
     measured = shaking.run(rtol, as_budget(budget, 200), after_pair)
     rows = (
         Rise(_predicted(trace, sigma), rise, sigma)

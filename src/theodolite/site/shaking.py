@@ -10,7 +10,8 @@ from theodolite.budget import Budget
 from theodolite.estimate import Estimate, mean_and_error
 from theodolite.landscape import Landscape
 from theodolite.outcomes import Outcome, converged, out_of_budget
-from theodolite.spectrum.vectors import random_vector
+from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.vectors import inner, random_vector
 
 # fewer pairs than this give no standard error worth the name
 FEWEST = 12
@@ -23,7 +24,10 @@ class Shaking:
         ½ (f(θ + σz) + f(θ − σz)) − f(θ),   z ~ N(0, I)
 
     The slope cancels within a pair. Every size sees the same z: what one size finds
-    more than another is then due to its size.
+    more than another is then due to its size. Along eigenpairs that are known, what z
+    holds more than its expectation is known as well, and is taken off:
+
+        Σ λ ((vᵀz)² − 1),   of mean zero for any unit v
 
     Parameters
     ----------
@@ -33,6 +37,8 @@ class Shaking:
         Standard deviations of the noise.
     seed : int
         Of the directions: the same ones whatever the sizes are.
+    known : EigenPairs, optional
+        Pairs of the Hessian, large ones.
 
     Attributes
     ----------
@@ -42,10 +48,18 @@ class Shaking:
         Time spent on each size.
     """
 
-    def __init__(self, land: Landscape, sigmas: Sequence[float], seed: int) -> None:
+    def __init__(
+        self,
+        land: Landscape,
+        sigmas: Sequence[float],
+        seed: int,
+        known: EigenPairs | None = None,
+    ) -> None:
         self._land, self.sigmas, self.seed = land, tuple(sigmas), seed
         self._generator = torch.Generator().manual_seed(seed)
-        self._point, self._base = land.point, land.loss()
+        self._point, self._base, self._known = land.point, land.loss(), known
+        # what each direction holds of the known pairs beyond its expectation
+        self._excess: list[float] = []
         self.samples: list[list[float]] = [[] for _ in sigmas]
         self.seconds = [0.0 for _ in sigmas]
 
@@ -56,6 +70,7 @@ class Shaking:
         outcomes: list[Outcome | None] = [None for _ in self.sigmas]
         while None in outcomes:
             direction = random_vector(self._land.size, self._generator, self._point)
+            self._excess.append(self._excess_of(direction))
             for row, outcome in enumerate(outcomes):
                 if outcome is None:
                     self._add_pair(row, direction)
@@ -67,6 +82,12 @@ class Shaking:
             if outcome is not None
         ]
 
+    def _excess_of(self, direction: torch.Tensor) -> float:
+        if self._known is None:
+            return 0.0
+        squares = inner(self._known.vectors.T, direction).square()
+        return float(self._known.values @ (squares.cpu() - 1))
+
     def _add_pair(self, row: int, direction: torch.Tensor) -> None:
         began = time.perf_counter()
         shift = self.sigmas[row] * direction
@@ -76,7 +97,12 @@ class Shaking:
         self.seconds[row] += time.perf_counter() - began
 
     def _mean(self, row: int) -> tuple[float, float]:
-        return mean_and_error(torch.tensor(self.samples[row], dtype=torch.float64))
+        """Without what is known, unless that is no help: beyond the quadratic part."""
+        samples = torch.tensor(self.samples[row], dtype=torch.float64)
+        plain = mean_and_error(samples)
+        excess = samples.new_tensor(self._excess[: len(samples)])
+        better = mean_and_error(samples - self.sigmas[row] ** 2 / 2 * excess)
+        return better if better[1] < plain[1] else plain
 
     def _ended(self, row: int, rtol: float, budget: Budget) -> Outcome | None:
         pairs = len(self.samples[row])

@@ -167,9 +167,15 @@ class _Shared:
             deflate=top if self._effort.room > 2 * k else None,
         )
         pairs = self._rest(_PAIRS)
-        rise = rises_of(self._land, [sigma], total, rtol=rtol, seed=seed, budget=pairs)[
-            0
-        ]
+        [rise] = rises_of(
+            self._land,
+            [sigma],
+            total,
+            rtol=rtol,
+            seed=seed,
+            budget=pairs,
+            deflate=top,
+        )
         self.losses += 2 * rise.measured.probes + 1
         return {
             "largest_eigenvalue": of_eigenvalue(top, invariant=False),

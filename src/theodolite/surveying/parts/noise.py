@@ -53,6 +53,7 @@ def measure_rise(evidence: Evidence, clock: Clock) -> Found:
         trace,
         seed=evidence.seed,
         budget=clock.share(_SHARE, products=_PAIRS),
+        deflate=evidence.top,
         after_pair=lambda: evidence.report(evidence.pair_cost),
     )
     late = [rise for rise in rises if not rise.measured.outcome.good]
