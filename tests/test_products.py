@@ -1,10 +1,14 @@
 """Products, values and gradients against dense references of other making."""
 
+import weakref
+from typing import Any
+
 import pytest
 import torch
 
 from dense import relative
 from problems import PROBLEMS, dense_reference, normal
+from theodolite.products.double_backward import GradientGraph
 
 RELATIVE = {torch.float64: 1e-9, torch.float32: 1e-5}
 KEPT_AND_STREAMED = [None, 0]
@@ -115,3 +119,25 @@ def test_the_operator_stays_at_its_point_when_the_model_moves_on() -> None:
             for parameter in case.model.parameters():
                 parameter.mul_(1.5)
         assert torch.equal(hessian @ torch.ones(43), before)
+
+
+def test_a_block_holds_the_parts_of_one_product_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They may be views of far larger tensors: all of them would fill any memory."""
+    hessian = PROBLEMS["cnn with batch norm"](torch.float64).landscape().hessian()
+    hessian @ normal(hessian.shape[0], dtype=torch.float64)
+    alive: list[weakref.ref[torch.Tensor]] = []
+    most, multiply = 0, GradientGraph.product
+
+    def watched(*arguments: Any) -> list[torch.Tensor | None]:
+        nonlocal most
+        found = multiply(*arguments)
+        most = max(most, sum(part() is not None for part in alive))
+        alive.extend(weakref.ref(part) for part in found if part is not None)
+        return found
+
+    monkeypatch.setattr(GradientGraph, "product", watched)
+    hessian @ normal(hessian.shape[0], 12, dtype=torch.float64)
+    assert len(alive) >= 12
+    assert most <= len(alive) // 12

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.averages import WeightedMean
@@ -48,41 +48,35 @@ class Request:
 
 def averaged_products(store: ProductStore, requests: Sequence[Request]) -> list[Tensor]:
     """What was requested, ``(m, k)`` each, by one visit of every batch."""
-    given = [_stacked(request) for request in requests]
-    means = [[WeightedMean() for _ in request.block.T] for request in requests]
-    store.visit(partial(_add, requests, given, means))
-    return [_side_by_side([mean.result() for mean in totals]) for totals in means]
+    given = [stacked(request) for request in requests]
+    means = [WeightedMean() for _ in requests]
+
+    def add(batch: BatchProduct, weight: float) -> None:
+        for request, vectors, mean in zip(requests, given, means, strict=True):
+            mean.add(products_of(batch, request, vectors), weight)
+
+    store.visit(add)
+    # each in one piece of memory, as the next product will want it
+    return [mean.result().T for mean in means]
 
 
-def _add(
-    requests: Sequence[Request],
-    given: Sequence[Sequence[Tensor]],
-    means: Sequence[Sequence[WeightedMean]],
-    batch: BatchProduct,
-    weight: float,
-) -> None:
-    """One batch's products, into the means."""
-    for request, vectors, totals in zip(requests, given, means, strict=True):
-        flatten = request.rows.parameters.flatten
-        found = _multiplied(batch, request, vectors)
-        for product, mean in zip(found, totals, strict=True):
-            mean.add(flatten(product), weight)
-
-
-def _stacked(request: Request) -> list[Tensor]:
+def stacked(request: Request) -> list[Tensor]:
     """The vectors in the leaves' shapes and types, stacked in front."""
     return request.columns.parameters.split_several(request.block.T.contiguous())
 
 
-def _multiplied(
+def products_of(
     batch: BatchProduct, request: Request, vectors: Sequence[Tensor]
-) -> Sequence[Sequence[Tensor | None]]:
+) -> Float[Tensor, "k m"]:
+    """One batch's products with stacked vectors."""
     columns, rows = request.columns.positions, request.rows.positions
-    if request.block.shape[1] == 1:
-        return [batch.product([vector[0] for vector in vectors], columns, rows)]
-    return batch.block_product(vectors, columns, rows)
-
-
-def _side_by_side(columns: list[Tensor]) -> Tensor:
-    # each in one piece of memory, as the next product will want it
-    return columns[0][:, None] if len(columns) == 1 else torch.stack(columns).T
+    into, count = request.rows.parameters, request.block.shape[1]
+    if count == 1:
+        alone = [vector[0] for vector in vectors]
+        return into.flatten(batch.product(alone, columns, rows))[None]
+    # made beforehand: small pieces between large ones would scatter the memory
+    found = torch.empty(count, into.size, dtype=into.dtype, device=into.device)
+    products = batch.block_product(vectors, columns, rows)
+    for row, product in zip(found, products, strict=True):
+        row.copy_(into.flatten(product))
+    return found

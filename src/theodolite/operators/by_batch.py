@@ -5,6 +5,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
+from theodolite.operators.averaged import products_of, stacked
 from theodolite.operators.curvature import Curvature
 from theodolite.products.batch_product import BatchProduct
 
@@ -18,19 +19,11 @@ def each_product(
 
     Costs what the products of the average cost, and is counted as they are.
     """
-    parameters, places = matrix.parameters, matrix.positions
-    columns = block.to(matrix.device, matrix.dtype).T.contiguous()
-    vectors = parameters.split_several(columns)
+    request = matrix.request(block.to(matrix.device, matrix.dtype))
+    vectors = stacked(request)
 
     def hand_over(batch: BatchProduct, weight: float) -> None:
-        found = columns.new_empty(columns.shape)
-        if len(columns) == 1:
-            products = [batch.product([v[0] for v in vectors], places, places)]
-        else:
-            products = batch.block_product(vectors, places, places)
-        for row, product in zip(found, products, strict=True):
-            row.copy_(parameters.flatten(product))
-        use(found, weight)
+        use(products_of(batch, request, vectors), weight)
 
     matrix.store.visit(hand_over)
     matrix.products += block.shape[1]

@@ -128,5 +128,9 @@ class Curvature(Operator):
         return 8 if self.store.streamed else 1
 
     def _multiply(self, block: Float[Tensor, "p k"]) -> Float[Tensor, "p k"]:
+        return averaged_products(self.store, [self.request(block)])[0]
+
+    def request(self, block: Float[Tensor, "p k"]) -> Request:
+        """Vectors over all of its leaves, to be multiplied into the same."""
         whole = Part(self.parameters, self.positions)
-        return averaged_products(self.store, [Request(whole, whole, block)])[0]
+        return Request(whole, whole, block)

@@ -1,7 +1,7 @@
 """What one batch's curvature can do: multiply."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from torch import Tensor
 
@@ -71,19 +71,19 @@ class BatchProduct(ABC):
 
     def block_product(
         self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
-    ) -> list[Sequence[Tensor | None]]:
+    ) -> Iterator[Sequence[Tensor | None]]:
         """The same for several vectors, stacked along a dimension put in front.
 
-        Returns
-        -------
+        One after the other: parts may be views of far larger tensors, which should be
+        gone before the next come.
+
+        Yields
+        ------
         list
             For each vector what :meth:`product` returns.
         """
-        count = vectors[0].shape[0]
-        return [
-            self.product([vector[k] for vector in vectors], columns, rows)
-            for k in range(count)
-        ]
+        for k in range(vectors[0].shape[0]):
+            yield self.product([vector[k] for vector in vectors], columns, rows)
 
 
 # how a batch's product is made ready

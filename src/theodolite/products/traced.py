@@ -5,7 +5,7 @@ repay the compilation (seconds to a minute).
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 import torch
@@ -192,34 +192,32 @@ class TracedProduct(BatchProduct):
 
     def block_product(
         self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
-    ) -> list[Sequence[Tensor | None]]:
+    ) -> Iterator[Sequence[Tensor | None]]:
         """A block times several vectors, some at a time where that is faster."""
         count = vectors[0].shape[0]
         whole = count - count % TOGETHER
-        results: list[Sequence[Tensor | None]] = []
         for start in range(0, whole, TOGETHER):
             chunk = [vector[start : start + TOGETHER] for vector in vectors]
-            results += self._some(chunk, columns, rows)
+            yield from self._some(chunk, columns, rows)
         rest = [vector[whole:] for vector in vectors]
-        return results + (super().block_product(rest, columns, rows) if rest else [])
+        yield from super().block_product(rest, columns, rows)
 
     def _some(
         self, vectors: Sequence[Tensor], columns: Sequence[int], rows: Sequence[int]
-    ) -> list[Sequence[Tensor | None]]:
+    ) -> Iterator[Sequence[Tensor | None]]:
         """As many vectors as are multiplied together."""
         with torch.no_grad():
             padded = self._padded((TOGETHER,), vectors, columns)
             if self._shared.faster_together is None:
                 self._shared.probe(self._shapes, self._values, padded)
-            if self._shared.faster_together:
-                found = self._shared.multiply_together(
-                    self._shapes, self._values, padded
-                )
-                stack = self._chosen(found, rows)
-                return [
-                    [r if r is None else r[k] for r in stack] for k in range(TOGETHER)
-                ]
-        return super().block_product(vectors, columns, rows)
+        if not self._shared.faster_together:
+            yield from super().block_product(vectors, columns, rows)
+            return
+        with torch.no_grad():
+            found = self._shared.multiply_together(self._shapes, self._values, padded)
+        stack = self._chosen(found, rows)
+        for k in range(TOGETHER):
+            yield [r if r is None else r[k] for r in stack]
 
     def _padded(
         self, front: tuple[int, ...], vectors: Sequence[Tensor], columns: Sequence[int]
