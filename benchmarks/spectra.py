@@ -5,7 +5,7 @@ python benchmarks/spectra.py [--only eigenpairs,trace] [--cases mlp,cnn]
 
 One thread, one process, the same networks for all; four of them have all eigenvalues
 on file (benchmarks/known_spectra.py). ``--write`` puts the tables into
-benchmarks/spectra.md.
+benchmarks/spectra.md, beside those of other sections that stand there.
 """
 
 import argparse
@@ -38,6 +38,19 @@ SECTIONS: dict[str, Callable[[Setting], Table]] = {
     "survey": surveys,
 }
 
+# headings in the order of the page
+TITLES = [
+    "Ten largest eigenvalues",
+    "Largest and smallest eigenvalue",
+    "Trace",
+    "Diagonal",
+    "Spectral density",
+    "Coverage of 95 % intervals",
+    "Coverage of the data's own error",
+    "Models in bfloat16",
+    "A survey's products",
+]
+
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -52,11 +65,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args()
     for option, known in (("only", SECTIONS), ("cases", CASES)):
-        given = getattr(chosen, option)
-        if set(given.split(",")) - set(known):
+        if set(getattr(chosen, option).split(",")) - set(known):
             parser.error(f"--{option} takes some of {','.join(known)}")
-        if chosen.write and given != parser.get_default(option):
-            parser.error(f"--write takes all of --{option}")
+    if chosen.write and chosen.cases != parser.get_default("cases"):
+        parser.error("--write takes all of --cases")
     return chosen
 
 
@@ -65,6 +77,7 @@ def about() -> str:
     return (
         "Measured by\n\n"
         "    python benchmarks/spectra.py --peers peers --write\n\n"
+        "(some sections by themselves, with ``--only``) "
         f"on {processor()}, {os.cpu_count()} cores, {platform.system()} "
         f"{platform.machine()}, one thread, torch {torch.__version__}, Python "
         f"{platform.python_version()}, theodolite {td.__version__}. Times are CPU "
@@ -75,11 +88,19 @@ def about() -> str:
     )
 
 
-def page(tables: list[Table], peers: list[Peer]) -> str:
-    """The page that is kept."""
+def page(tables: dict[str, Table], peers: list[Peer], before: str) -> str:
+    """The page that is kept; sections that were not measured stay as they were."""
     line = peers_line(peers) if peers else install_hint()
     parts = ["# What spectra cost, and how right they are", about(), line]
-    return "\n\n".join([*parts, *map(str, tables)]) + "\n"
+    kept = {part.split("\n")[0]: part for part in before.split("\n## ")[1:]}
+    new = {table.title: str(table).removeprefix("## ") for table in tables.values()}
+    sections = sorted((kept | new).items(), key=lambda part: _place(part[0]))
+    bodies = (f"## {text.strip()}" for _, text in sections)
+    return "\n\n".join([*parts, *bodies]) + "\n"
+
+
+def _place(title: str) -> int:
+    return TITLES.index(title)
 
 
 def main() -> None:
@@ -89,12 +110,14 @@ def main() -> None:
     setting = Setting(
         tuple(chosen.cases.split(",")), chosen.rounds, chosen.seeds, chosen.draws
     )
-    tables = []
+    kept = Path(__file__).with_suffix(".md")
+    tables: dict[str, Table] = {}
     for name in chosen.only.split(","):
-        tables.append(SECTIONS[name](setting))
-        print(f"\n{tables[-1]}", flush=True)
-    if chosen.write:
-        Path(__file__).with_suffix(".md").write_text(page(tables, peers))
+        tables[name] = SECTIONS[name](setting)
+        print(f"\n{tables[name]}", flush=True)
+        if chosen.write:
+            before = kept.read_text() if kept.exists() else ""
+            kept.write_text(page(tables, peers, before))
 
 
 if __name__ == "__main__":

@@ -149,11 +149,12 @@ def _warm(case: Case, k: int, seeds: int) -> list[tuple[str, ...]]:
 
 def low_precision(setting: Setting) -> Table:
     """The largest eigenvalue of models in bfloat16."""
-    rows = [_in_bfloat16(CASES[name](), name) for name in setting.cases]
+    rows = [_in_bfloat16(CASES[name](), name, setting.seeds) for name in setting.cases]
     text = (
         "Largest eigenvalue of the model, its data and its products in bfloat16 "
-        "(`td.eigsh`, tolerance 0.01), against float64 at the very same rounded "
-        "weights, and against the model before it was rounded."
+        f"(`td.eigsh`, tolerance 0.01), the worst of {setting.seeds} seeds, against "
+        "float64 at the very same rounded weights, and against the model before it "
+        "was rounded."
     )
     columns = (
         "",
@@ -166,16 +167,20 @@ def low_precision(setting: Setting) -> Table:
     return Table("Models in bfloat16", text, columns, rows)
 
 
-def _in_bfloat16(case: Case, name: str) -> tuple[str, ...]:
+def _in_bfloat16(case: Case, name: str, seeds: int) -> tuple[str, ...]:
     kind = torch.bfloat16
     model = deepcopy(case.model).to(kind)
     inputs, targets = (
         part.to(kind) if part.is_floating_point() else part for part in case.batch
     )
     land = td.Landscape(model, case.loss, (inputs, targets))
-    found = td.eigsh(land.hessian(), 1, tol=1e-2, budget=200)
-    value = found.values[:1].double()
+    every = [
+        td.eigsh(land.hessian(), 1, tol=1e-2, seed=seed, budget=200)
+        for seed in range(seeds)
+    ]
     same = td.eigsh(land.to(torch.float64).hessian(), 1, tol=1e-6).values
+    found = max(every, key=lambda one: _off(one.values.double(), same))
+    value = found.values.double()
     return (
         name,
         str(found.products),

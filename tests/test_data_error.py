@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 import theodolite as td
 from dense import F64
 from populations import of_gradients
-from problems import normal
+from problems import normal, ready
 from theodolite.errors import ArgumentError, DataError
 from theodolite.operators.by_batch import each_product
 from theodolite.site.data_error import data_error
@@ -290,3 +290,16 @@ def test_a_function_has_no_data() -> None:
     land = td.Landscape.from_function(lambda w: w @ w, torch.ones(3))
     with pytest.raises(ArgumentError, match="has no data"):
         data_error(land)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64], ids=str)
+def test_a_fitted_models_data_are_cut_although_its_loss_rounds(
+    dtype: torch.dtype,
+) -> None:
+    inputs = normal(200, 5, dtype=dtype)
+    line = ready(lambda: nn.Linear(5, 1, bias=False), dtype)
+    noise = 1e-4 * normal(200, 1, dtype=dtype, seed=1)
+    targets = line(inputs).detach() + noise
+    found = td.data_error(td.Landscape(line, nn.MSELoss(), (inputs, targets)))
+    assert found["loss"].value == pytest.approx(float(noise.square().mean()), rel=1e-2)
+    assert found.groups == 40

@@ -1,5 +1,8 @@
 """What cannot be measured is refused, with what was found, why, and what to do."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,7 +20,13 @@ from refused import (
 )
 from theodolite import errors
 from theodolite.budget import seconds_of
-from theodolite.errors import TheodoliteError, nearest_names
+from theodolite.errors import (
+    ArgumentError,
+    ProductError,
+    TheodoliteError,
+    nearest_names,
+)
+from theodolite.seeding import generator
 from watch import nothing_changes
 
 
@@ -141,3 +150,26 @@ def test_inference_mode_is_named() -> None:
         pytest.raises(errors.NoGradientError, match="inference_mode"),
     ):
         td.speed_limit(td.Landscape(mlp(), CE, PAIR))
+
+
+@pytest.mark.parametrize("seed", [None, "a", 1.5, 2**70])
+def test_a_seed_that_is_no_number_is_named(seed: Any) -> None:
+    with pytest.raises(ArgumentError, match="seed="):
+        generator(seed)
+
+
+def test_any_whole_number_is_a_seed() -> None:
+    first, second = (generator(seed) for seed in (3, np.int64(3)))
+    assert torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=second))
+
+
+ESTIMATORS = [td.trace, td.diagonal, td.frobenius_norm, td.eigsh, td.spectral_density]
+
+
+@pytest.mark.parametrize("estimate", ESTIMATORS)
+@pytest.mark.parametrize("kind", [torch.tensor, np.array])
+def test_matrices_that_are_no_hessians_are_refused(estimate: Any, kind: Any) -> None:
+    with pytest.raises(ProductError, match="not symmetric"):
+        estimate(kind([[0.0, 1.0], [0.0, 0.0]]))
+    with pytest.raises(ArgumentError, match="complex"):
+        estimate(kind([[2, 1j], [-1j, 2]]))

@@ -96,7 +96,8 @@ def test_rounding_is_no_way_out() -> None:
     land = td.Landscape.from_function(lambda w: w.sum() ** 2, torch.zeros(400))
     way = td.escape_direction(land)
     assert way.direction is None
-    assert way.floor == pytest.approx(0.0, abs=1e-2)
+    # rounding of the eigenvalue 800 in float32
+    assert way.floor == pytest.approx(0.0, abs=4e-5 * 800)
 
 
 def test_the_lower_end_of_the_speed_limit_is_the_ceilings() -> None:

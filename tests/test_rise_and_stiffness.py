@@ -61,6 +61,26 @@ def test_known_eigenpairs_save_pairs_and_leave_errors_calibrated() -> None:
         assert sum(spent) / 60 <= 16
 
 
+def test_the_losss_own_rounding_is_part_of_the_error() -> None:
+    """It is the same in every pair, so that no spread between pairs shows it."""
+    matrix = torch.diag(bulk(50).abs() + 1)
+    lands = [
+        td.Landscape.from_function(
+            lambda w: 3 + w @ matrix.to(w) @ w / 2, normal(50, dtype=dtype)
+        )
+        for dtype in (torch.float32, F64)
+    ]
+    for sigma in (1e-6, 1e-5, 1e-4, 1e-2):
+        rough, fine = (td.expected_rise(land, sigma).measured for land in lands)
+        errors = (rough.error**2 + fine.error**2) ** 0.5
+        assert abs(rough.value - fine.value) <= 4 * errors
+    told = td.expected_rise(lands[0], 1e-6)
+    assert told.outcome.name == "rounding"
+    assert "float64" in repr(told)
+    # what rounds away is no sign against the prediction
+    assert td.expected_rise(lands[0], [1e-6, 1e-3, 1e-2]).holds_up_to == 1e-2
+
+
 def test_the_rise_parts_from_the_prediction_where_the_quadratic_ends() -> None:
     land = td.Landscape.from_function(
         lambda w: (w**2 - w**4).sum(), torch.zeros(30, dtype=F64)
@@ -215,3 +235,10 @@ def test_zero_curvatures_do_not_count_as_stiff() -> None:
     assert (alike.condition, alike.steps) == (pytest.approx(1), pytest.approx(1))
     with pytest.raises(ArgumentError, match="reduction=2"):
         td.stiffness(quadratic(bulk(4)), reduction=2.0)
+
+
+def test_where_nothing_bends_there_is_no_condition() -> None:
+    land = td.Landscape.from_function(lambda w: -(w @ w), torch.zeros(4, dtype=F64))
+    found = td.stiffness(land)
+    assert "nothing bends upward" in repr(found)
+    assert "nan" not in repr(found)

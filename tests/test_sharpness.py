@@ -288,3 +288,17 @@ def test_counts_are_positive(name: str) -> None:
     settings: Any = {name: 0}
     with pytest.raises(ArgumentError, match=f"{name}=0"):
         sharpness(quadratic(bulk(5)), **settings)
+
+
+@pytest.mark.parametrize("budget", [3, 30])
+def test_a_budget_that_ends_early_leaves_no_false_bounds(budget: int) -> None:
+    """A residual says that an eigenvalue is near, and not that none is above."""
+    land = td.builtin("digits-mlp")
+    true = td.sharpness(land)
+    cut = td.sharpness(land, budget=budget)
+    for name in ("largest_eigenvalue", "trace", "frobenius_norm"):
+        found, wanted = getattr(cut, name), getattr(true, name).value
+        assert found.low <= wanted <= found.high, name
+    relative = cut.adaptive_eigenvalue
+    assert relative.low <= true.adaptive_eigenvalue.value <= relative.high
+    assert "not known" in repr(cut) or budget > 3

@@ -299,3 +299,14 @@ def test_the_result_is_plain_and_the_model_as_it_was() -> None:
     assert told["outcome"] == "exact"
     assert told["products"] == 4
     assert "curvature" in repr(found)
+
+
+def test_where_there_is_no_curvature_half_of_it_is_gone_at_once() -> None:
+    land = td.Landscape.from_function(
+        lambda w: w[0] ** 3, torch.zeros(2, dtype=torch.float64)
+    )
+    found = td.third_order(land, torch.ones(2, dtype=torch.float64))
+    assert found.cubic == pytest.approx(6.0, rel=1e-12)
+    assert found.curvature == 0
+    assert found.halving == 0
+    assert found.outcome.good

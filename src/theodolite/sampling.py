@@ -14,6 +14,7 @@ from torch.utils.data import (
 )
 
 from theodolite.batches import Batch, Batches, as_batch, mapped, tensors_in
+from theodolite.seeding import generator
 
 
 def chosen_samples(
@@ -115,8 +116,8 @@ class CutBatches:
 
 def _drawn(count: int, n: int, seed: int, *, ordered: bool = True) -> Tensor:
     """``n`` of ``count`` places; more of the same seed hold fewer."""
-    generator = torch.Generator().manual_seed(seed)
-    places = torch.randperm(count, generator=generator)[:n]
+    source = generator(seed)
+    places = torch.randperm(count, generator=source)[:n]
     return places.sort().values if ordered else places
 
 

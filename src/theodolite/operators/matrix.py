@@ -2,11 +2,12 @@
 
 from typing import Any, final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.errors import ArgumentError
+from theodolite.errors import ArgumentError, ProductError
 from theodolite.operators.linear_map import LinearMap
 from theodolite.operators.operator import Operator
 
@@ -105,15 +106,17 @@ def as_operator(matrix: Any, like: LinearMap | None = None) -> Operator:
     Raises
     ------
     ArgumentError
-        When it is not square, not symmetric by its making, or has no ``shape`` and
-        ``@``.
+        When it is not square, not symmetric by its making, complex, or has no
+        ``shape`` and ``@``.
+    ProductError
+        When a tensor or array is not symmetric.
     """
     if isinstance(matrix, Operator):
         return matrix
     if isinstance(matrix, LinearMap):
         raise _not_symmetric(matrix)
     shape = tuple(getattr(matrix, "shape", ()))
-    if getattr(matrix, "dtype", None) in (torch.complex64, torch.complex128):
+    if "complex" in str(getattr(matrix, "dtype", "")):
         raise ArgumentError(
             found=f"A matrix of type {matrix.dtype}.",
             why="Hessians are real.",
@@ -126,7 +129,22 @@ def as_operator(matrix: Any, like: LinearMap | None = None) -> Operator:
             instead="Give land.hessian(), a tensor (p, p), or an object with a shape "
             "(p, p) and @.",
         )
+    if isinstance(matrix, (Tensor, np.ndarray)):
+        _require_same_as_transposed(torch.as_tensor(matrix))
     return Matrix(matrix, like)
+
+
+def _require_same_as_transposed(matrix: Tensor) -> None:
+    apart, size = float((matrix - matrix.T).abs().max()), float(matrix.abs().max())
+    narrow = torch.finfo(matrix.dtype).eps if matrix.is_floating_point() else 0.0
+    # NaN is somebody else's to find
+    if apart > max(1e4 * narrow, 1e-8) * size:
+        raise ProductError(
+            found=f"The matrix is not symmetric: entries differ by {apart:.3g}.",
+            why="Spectra here are those of symmetric operators.",
+            instead="Give (A + A.T) / 2 for the symmetric part; torch.linalg.eigvals "
+            "knows general matrices.",
+        )
 
 
 def _not_symmetric(given: LinearMap) -> ArgumentError:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from theodolite.budget import Budget
 from theodolite.operators.layer_columns import LayerColumns
+from theodolite.seeding import generator
 from theodolite.site.known_part import KnownPart
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.estimating.probes import EAGERNESS
@@ -42,7 +43,7 @@ class ColumnSamples:
     ) -> None:
         self._columns, self._layers = columns, list(columns.sizes)
         self._sizes = torch.tensor(list(columns.sizes.values()))
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         count = len(self._layers)
         # a sample a row: the squares of all blocks in the layer's column
         empty = torch.zeros(0, count, dtype=torch.float64)

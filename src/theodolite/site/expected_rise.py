@@ -9,6 +9,7 @@ from theodolite.budget import BudgetLike, as_budget
 from theodolite.errors import ArgumentError
 from theodolite.estimate import Estimate
 from theodolite.landscape import Landscape, require_landscape
+from theodolite.outcomes import Outcome
 from theodolite.progress import ProgressLike, as_watcher
 from theodolite.site.shaking import FEWEST, Shaking
 from theodolite.spectrum.eigenpairs import EigenPairs
@@ -42,6 +43,12 @@ class Rise:
         errors = hypot(self.predicted.error, self.measured.error)
         return difference <= max(3 * errors, 0.1 * abs(self.predicted.value))
 
+    @property
+    def outcome(self) -> Outcome:
+        """How the measurement ended, or the prediction where that did not converge."""
+        endings = (self.measured.outcome, self.predicted.outcome)
+        return next((one for one in endings if not one.good), endings[0])
+
     def to_dict(self) -> dict[str, Any]:
         """All fields, plain."""
         return {
@@ -55,6 +62,7 @@ class Rise:
             f"Rise under σ = {self.sigma:g}: predicted {self.predicted.value:.4g} ± "
             f"{self.predicted.error:.2g}, measured {self.measured.value:.4g} ± "
             f"{self.measured.error:.2g} ({self.measured.probes} pairs)"
+            + ("" if self.outcome.good else f". {self.outcome}")
         )
 
 
@@ -82,6 +90,12 @@ class Rises:
                 break
             held = rise.sigma
         return held
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst ending of all."""
+        endings = [rise.outcome for rise in self.rows]
+        return next((one for one in endings if not one.good), endings[0])
 
     def __iter__(self) -> Iterator[Rise]:
         return iter(self.rows)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from math import hypot
 from typing import final
 
 import torch
@@ -9,7 +10,8 @@ import torch
 from theodolite.budget import Budget
 from theodolite.estimate import Estimate, mean_and_error
 from theodolite.landscape import Landscape
-from theodolite.outcomes import Outcome, converged, out_of_budget
+from theodolite.outcomes import Outcome, converged, out_of_budget, rounding
+from theodolite.seeding import generator
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.vectors import inner, random_vector
 
@@ -56,8 +58,10 @@ class Shaking:
         known: EigenPairs | None = None,
     ) -> None:
         self._land, self.sigmas, self.seed = land, tuple(sigmas), seed
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         self._point, self._base, self._known = land.point, land.loss(), known
+        # of the loss, and the same in every pair: no spread tells it
+        self._rounding = torch.finfo(land.dtype).eps * abs(self._base)
         # what each direction holds of the known pairs beyond its expectation
         self._excess: list[float] = []
         self.samples: list[list[float]] = [[] for _ in sigmas]
@@ -109,8 +113,14 @@ class Shaking:
         if pairs < FEWEST:
             return None
         mean, error = self._mean(row)
-        if error <= rtol * abs(mean):
+        if hypot(error, self._rounding) <= rtol * abs(mean):
             return converged("The standard error is below its tolerance")
+        if error <= self._rounding:
+            return rounding(
+                f"the loss's own rounding is {self._rounding:.2g} on {mean:.3g}",
+                "Take a larger sigma, or measure in a wider type "
+                "(land.to(torch.float64))",
+            )
         if budget.spent(pairs):
             return out_of_budget(
                 f"after {pairs} pairs the standard error is {error:.2g} on {mean:.3g}",
@@ -122,7 +132,7 @@ class Shaking:
         mean, error = self._mean(row)
         return Estimate(
             value=mean,
-            error=error,
+            error=hypot(error, self._rounding),
             probes=len(self.samples[row]),
             products=0,
             seconds=self.seconds[row],

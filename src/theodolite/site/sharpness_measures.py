@@ -59,7 +59,7 @@ class Measure:
     def where(self) -> str:
         """Where the true number lies, in words."""
         if not isfinite(self.high):
-            return "at least"
+            return "at least" if isfinite(self.low) else "not known"
         if self.low == self.high:
             return "exact"
         return f"{self.low:.5g} to {self.high:.5g}"
@@ -190,9 +190,9 @@ def of_eigenvalue(pairs: EigenPairs, *, invariant: bool) -> Measure:
     value, dtype = float(pairs.values[0]), pairs.vectors.dtype
     rounding = rounding_of(value, dtype)
     error = float(pairs.residuals[0]) + rounding
-    return Measure(
-        value, error, value - rounding, value + error, None, invariant, pairs.outcome
-    )
+    # the residual tells that an eigenvalue is near, and not that none is above
+    high = max(value + error, float(pairs.high[0]))
+    return Measure(value, error, value - rounding, high, None, invariant, pairs.outcome)
 
 
 def of_estimate(estimate: Estimate[float]) -> Measure:

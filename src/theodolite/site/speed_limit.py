@@ -11,7 +11,7 @@ from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.progress import ProgressLike
 from theodolite.spectrum.eigsh import eigsh
-from theodolite.spectrum.enclosure import CONFIDENCE
+from theodolite.spectrum.enclosure import CONFIDENCE, rounding_factor
 
 
 @dataclass(frozen=True, repr=False)
@@ -142,7 +142,8 @@ def limit_from(
 
 def rounding_of(eigenvalue: float, dtype: torch.dtype) -> float:
     """What products computed in a type leave uncertain, whatever the residual."""
-    return 4 * torch.finfo(dtype).eps * abs(eigenvalue)
+    resolution = torch.finfo(dtype).eps
+    return rounding_factor(resolution) * resolution * abs(eigenvalue)
 
 
 def two_over(eigenvalue: float) -> float:

@@ -69,6 +69,11 @@ class Stiffness:
         return {**vars(self), "outcome": self.outcome.name}
 
     def __repr__(self) -> str:
+        if not self.largest > self.floor:
+            return (
+                f"Stiffness: nothing bends upward by more than rounding "
+                f"({self.floor:.2g}): no condition, no steps. {self.outcome}"
+            )
         least = "at least " if self.is_lower_bound else ""
         return (
             f"Stiffness: condition {least}{self.condition:.4g} ({self.decades:.1f} "

@@ -293,7 +293,8 @@ def _halving(curvature: float, cubic: float, length: float) -> float:
 def _step(land: Landscape, halving: float) -> float:
     """A walk short beside what the curvature changes over, and above rounding."""
     size, rounding = norm(land.point), _rounding(land)
-    reach = min(halving, max(size, 1.0))
+    # where there is no curvature, half of it is gone at once
+    reach = min(halving or float("inf"), max(size, 1.0))
     return max(rounding ** (1 / 3) * reach, 300 * rounding * size)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isinf
 from typing import Any
 
 import torch
@@ -100,13 +101,15 @@ class EigenPairs:
         rows = [
             f"  {value:+.6e} ± {residual:.1e}"
             + ("   " if residual <= tolerance else "  ?")
-            + f"  in [{low:.6g}, {high:.6g}]"
+            + ("" if isinf(low) or isinf(high) else f"  in [{low:.6g}, {high:.6g}]")
             for value, residual, tolerance, low, high in self._rows()
         ]
         head = (
             f"EigenPairs: {len(rows)} values ± residuals, {self.products} products. "
-            f"{self.outcome} By rank, each with probability {self.confidence:g}:"
+            f"{self.outcome}"
         )
+        if bool((self.low.isfinite() & self.high.isfinite()).any()):
+            head += f" By rank, each with probability {self.confidence:g}:"
         return "\n".join([head, *rows])
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from theodolite.errors import ArgumentError, NonFiniteError
 from theodolite.operators.operator import Operator
+from theodolite.seeding import generator
 from theodolite.spectrum.random_run import RandomRun
 from theodolite.spectrum.vectors import (
     combine_in_place,
@@ -78,7 +79,7 @@ class Krylov:
         self.capacity = min(capacity, self.size)
         self.dimension = 0
         self.waiting = 1
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         self._dtype = start.dtype
         # widened once where that costs little, instead of at every inner product
         small = 2 * self.capacity * self.size * 8 <= _WIDE_BYTES
@@ -106,8 +107,8 @@ class Krylov:
         cls, size: int, capacity: int, like: Tensor, seed: int = 0
     ) -> "Krylov":
         """A run from a random direction, the same for the same seed."""
-        generator = torch.Generator().manual_seed(seed)
-        krylov = cls(random_vector(size, generator, like), capacity, seed + 1)
+        source = generator(seed)
+        krylov = cls(random_vector(size, source, like), capacity, seed + 1)
         krylov._run = 0
         return krylov
 

@@ -11,6 +11,7 @@ from theodolite.errors import NonFiniteError
 from theodolite.operators.matrix import as_operator
 from theodolite.outcomes import Outcome, converged, out_of_budget
 from theodolite.progress import ProgressLike
+from theodolite.seeding import generator
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.enclosure import CONFIDENCE
@@ -68,8 +69,8 @@ def power_iteration(
     like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
     start = v0
     if start is None:
-        generator = torch.Generator().manual_seed(seed)
-        start = random_vector(matrix.shape[0], generator, like)
+        source = generator(seed)
+        start = random_vector(matrix.shape[0], source, like)
     vector = unit(start.to(like))
     with Effort(matrix, budget, 1000, progress, "power iteration") as effort:
         effort.holds(2 * vector.nbytes)

@@ -321,6 +321,7 @@ def _bent(curvature: float) -> Outcome:
     return Outcome(
         "negative-curvature",
         f"Not converged: the curvature {curvature:.3g} was met along a direction, "
-        f"which is returned. Raise damping by more than {abs(curvature):.3g}, follow "
-        'the direction, or take method="minres".',
+        f"which is returned; the least may be far below it. Raise damping by more "
+        'than -td.eigsh(H, 1, "SA").low, follow the direction, or take '
+        'method="minres".',
     )

@@ -125,5 +125,5 @@ def _told(row: DataRow) -> str:
     probed = "" if not row.probe_error else f", probes ± {row.probe_error:.2g}"
     return (
         f"{row.value:.5g} ± {row.error:.2g}{biased}{probed}; "
-        f"all data: {row.low:.5g} to {row.high:.5g}"
+        f"unlimited data: {row.low:.5g} to {row.high:.5g}"
     )

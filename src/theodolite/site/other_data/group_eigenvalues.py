@@ -10,6 +10,7 @@ from torch import Tensor
 from theodolite.operators.by_batch import each_product
 from theodolite.operators.curvature import Curvature
 from theodolite.operators.operator import Operator
+from theodolite.seeding import generator
 from theodolite.site.other_data.groups import GroupMeans, Groups
 from theodolite.site.other_data.jackknife import Spread, jackknife, left_out, mean_of
 from theodolite.spectrum.eigenpairs import EigenPairs
@@ -89,8 +90,8 @@ class _Forms:
     def __init__(self, groups: Groups, rows: Float[Tensor, "k p"], seed: int) -> None:
         count, size = rows.shape
         self._rows, self._shares = rows, groups.shares
-        generator = torch.Generator().manual_seed(seed)
-        self._signs = torch.randint(0, 2, (len(groups),), generator=generator) * 2 - 1
+        source = generator(seed)
+        self._signs = torch.randint(0, 2, (len(groups),), generator=source) * 2 - 1
         self.inside = torch.zeros(len(groups), count, count, dtype=torch.float64)
         self.beside = torch.zeros(len(groups), dtype=torch.float64)
         self.mixture = torch.zeros(size, dtype=torch.float64, device=rows.device)

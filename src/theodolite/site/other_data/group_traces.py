@@ -10,6 +10,7 @@ from torch import Tensor
 
 from theodolite.operators.by_batch import each_product
 from theodolite.operators.curvature import Curvature
+from theodolite.seeding import generator
 from theodolite.site.other_data.groups import GroupMeans, Groups
 from theodolite.site.other_data.jackknife import Spread, jackknife, left_out, mean_of
 from theodolite.spectrum.finite import require_finite
@@ -85,7 +86,7 @@ class GroupTraces:
     ) -> None:
         self._hessian, self._groups = hessian, groups
         self._known, self._inside = known, inside
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         self._samples = torch.zeros(len(groups), 0, dtype=torch.float64)
         self.exact = False
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from theodolite.operators.operator import Operator
+from theodolite.seeding import generator
 from theodolite.spectrum.counting.compression import Compression, off
 from theodolite.spectrum.counting.known_values import NO_VALUES, NOTHING_KNOWN, Known
 from theodolite.spectrum.counting.quadrature import Rule, rule_of
@@ -50,7 +51,7 @@ class LanczosProbes:
         search: bool,
     ) -> None:
         self._matrix, self._steps, self._seed = matrix, steps, seed
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         self._like = torch.empty(0, dtype=matrix.dtype, device=matrix.device)
         self.known, self._rows = NOTHING_KNOWN, self._like.new_zeros(0, matrix.shape[0])
         if deflate is not None:

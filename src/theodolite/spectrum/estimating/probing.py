@@ -12,6 +12,7 @@ from theodolite.estimate import Estimate
 from theodolite.operators.operator import Operator
 from theodolite.operators.split import Split
 from theodolite.outcomes import EXACT, Outcome, converged, out_of_budget
+from theodolite.seeding import generator
 from theodolite.spectrum.effort import Effort
 from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.estimating.probes import Probe
@@ -83,7 +84,7 @@ class Probing:
         self.method, self._lengths = method, lengths
         self._split: Split | None = split
         self._deflate, self._krylov = deflate, krylov
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         self._entries = {*wanted} - {"trace"} != set()
         self.space, self.known, self.sums = Space.empty(matrix), Known(), self._empty()
         # of the rest H − G, and what is known of G, where that is taken out

@@ -194,17 +194,17 @@ class FrobeniusOf(Quantity):
     """The root of the sum of squares of all entries."""
 
     splits = False
-    fewest = 12
+    fewest = 16
 
     def read(self, known: Known, sums: Sums) -> Reading:
         """The root of the square's mean, and the error that it inherits."""
         if known.whole:
             return Reading(max(0.0, known.square) ** 0.5, 0.0, 0)
         square = max(0.0, known.square + float(sums.square.mean))
-        mean, variance = float(sums.square.mean), float(sums.square.variance)
-        error = (variance / max(1, sums.count)) ** 0.5
+        variance, count = float(sums.square.variance), max(1, sums.count)
+        error = (variance / count) ** 0.5
         # squares of few eigenvalues are skew: low means come with low spreads
-        error *= 1 + error / mean if mean else 1
+        error *= 1 + skewness_correction(float(sums.square.skewness), count)
         return Reading(*root_and_error(square, error), max(1, sums.count - 1))
 
     def reach_and_goal(self, known: Known, sums: Sums) -> tuple[float, float]:
@@ -217,6 +217,15 @@ def root_and_error(square: float, error: float) -> tuple[float, float]:
     """The root of a number, and the standard error that it inherits."""
     root = square**0.5
     return root, error / (2 * root) if root and error else 0.0
+
+
+def skewness_correction(skewness: float, count: int) -> float:
+    """What the error of the mean of a few skew samples lacks, relative to it.
+
+    Fitted to means of squares of 1 to 50 normal numbers, 12 to 100 of them: Student's
+    intervals, so enlarged, hold in 93 to 97 %.
+    """
+    return max(0.0, skewness) * (0.5 + 15 / count) / count**0.5
 
 
 def half_width(found: Reading) -> float:

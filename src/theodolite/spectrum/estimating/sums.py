@@ -27,8 +27,8 @@ class Spread:
         Samples so far.
     mean : Tensor
         Float64, of one sample's shape.
-    squares : Tensor
-        Σ (x − mean)², entry by entry.
+    squares, cubes : Tensor
+        Σ (x − mean)² and Σ (x − mean)³, entry by entry.
     """
 
     count: int = 0
@@ -36,14 +36,17 @@ class Spread:
     squares: Tensor = field(
         default_factory=lambda: torch.zeros((), dtype=torch.float64)
     )
+    cubes: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
 
     def add(self, sample: Tensor) -> Tensor:
         """Take one float64 sample; returns what the squares grew by."""
         self.count += 1
         # Welford: no difference of large sums
-        away = sample - self.mean
-        self.mean = self.mean + away / self.count
-        grown = (self.count - 1) / self.count * away.square()
+        away, count = sample - self.mean, self.count
+        self.mean = self.mean + away / count
+        grown = (count - 1) / count * away.square()
+        third = grown * away * (count - 2) / count
+        self.cubes = self.cubes + third - 3 * away / count * self.squares
         self.squares = self.squares + grown
         return grown
 
@@ -53,6 +56,14 @@ class Spread:
         if self.count < 2:
             return torch.full_like(self.mean, float("inf"))
         return self.squares / (self.count - 1)
+
+    @property
+    def skewness(self) -> Tensor:
+        """Of one sample, as those at hand show it; zero where they do not differ."""
+        if self.count < 2:
+            return torch.zeros_like(self.mean)
+        scale = self.variance.pow(1.5)
+        return torch.where(scale > 0, self.cubes / self.count / scale, 0.0)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from torch import Tensor
 from theodolite.errors import ArgumentError
 from theodolite.operators.matrix import as_operator
 from theodolite.operators.operator import Operator
+from theodolite.seeding import generator
 from theodolite.spectrum.finite import require_finite
 from theodolite.spectrum.solving.preconditioning import LowRankInverse, low_rank_inverse
 from theodolite.spectrum.vectors import (
@@ -118,7 +119,7 @@ class Sketch:
 
     def __init__(self, matrix: Operator, capacity: int, seed: int) -> None:
         self._matrix, self.rank = matrix, 0
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = generator(seed)
         shape, kind = (capacity, matrix.shape[0]), matrix.dtype
         self._rows = torch.empty(shape, dtype=kind, device=matrix.device)
         self._images = torch.empty_like(self._rows)
