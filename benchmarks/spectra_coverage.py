@@ -183,4 +183,5 @@ def _one_by_one(case: Case) -> dict[str, int]:
         "layers": td.layer_eigenvalues(land).products,
         "trace": td.trace(hessian).products,
         "density": td.spectral_density(hessian, deflate=top).products,
+        "other data": td.data_error(land).products,
     }

@@ -136,8 +136,10 @@ def test_a_tighter_tolerance_is_met() -> None:
 
 
 def test_a_tolerance_below_the_types_rounding_is_said_to_be_so() -> None:
-    pairs = td.eigsh(matrix_of("clusters", torch.float32), 3, tol=1e-12)
+    matrix = matrix_of("clusters", torch.float32)
+    pairs = td.eigsh(matrix, 3, tol=1e-12, basis=60)
     assert not pairs.converged
+    assert not td.eigsh(matrix, 3, tol=1e-12).converged
     assert pairs.outcome.name in {"rounding", "budget"}
 
 
@@ -190,3 +192,12 @@ def test_a_product_that_is_no_number_is_refused(bad: float) -> None:
     ):
         with pytest.raises(NonFiniteError, match="wider type"):
             use()
+
+
+def test_a_small_matrix_costs_no_more_than_all_of_it() -> None:
+    """Hundreds of copies of zero at the wanted end, as flat directions make them."""
+    values = torch.cat([torch.zeros(400), torch.logspace(-3, 1, 200)]).double()
+    found = td.eigsh(with_spectrum(values), 5, "SA")
+    assert found.converged
+    assert found.products <= len(values)
+    assert float(found.values.abs().max()) <= 1e-9

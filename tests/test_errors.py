@@ -173,3 +173,17 @@ def test_matrices_that_are_no_hessians_are_refused(estimate: Any, kind: Any) -> 
         estimate(kind([[0.0, 1.0], [0.0, 0.0]]))
     with pytest.raises(ArgumentError, match="complex"):
         estimate(kind([[2, 1j], [-1j, 2]]))
+
+
+def test_an_array_behind_the_operator_is_answered_with_what_to_type() -> None:
+    hessian = td.builtin("saddle").hessian()
+    with pytest.raises(ArgumentError, match="from_numpy"):
+        hessian @ np.ones(2)
+
+
+def test_sizes_below_zero_are_refused() -> None:
+    land = td.builtin("saddle")
+    with pytest.raises(ArgumentError, match="memory=-5"):
+        td.Landscape(mlp(), CE, PAIR, memory=-5)
+    with pytest.raises(ArgumentError, match="tolerance=-1"):
+        td.index(land, tolerance=-1)

@@ -203,7 +203,7 @@ def test_the_density_tells_how_many_lie_below() -> None:
 
 def test_a_density_out_of_budget_leaves_probes_out() -> None:
     density = td.spectral_density(with_spectrum(bulk(SIZE)), budget=90)
-    assert (density.probes, density.products) == (2, 80)
+    assert (density.probes, density.products) == (1, 60)
     assert density.outcome.name == "budget"
     with pytest.raises(ArgumentError, match="probes=0"):
         td.spectral_density(with_spectrum(bulk(SIZE)), probes=0)

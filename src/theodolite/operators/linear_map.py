@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -99,6 +100,12 @@ class LinearMap(ABC):
             from theodolite.operators.product import product_of
 
             return product_of(self, other)
+        if isinstance(other, np.ndarray):
+            raise ArgumentError(
+                found=f"An array of shape {other.shape} behind @.",
+                why="Products are computed by torch, with tensors.",
+                instead="Give torch.from_numpy(v), or take H.to_scipy() for arrays.",
+            )
         if not isinstance(other, Tensor):
             return NotImplemented
         block = self._columns(other, self.shape[1])

@@ -30,9 +30,9 @@ def memory_in_bytes(size: MemorySize) -> int:
     ArgumentError
         When the text is no size.
     """
-    if not isinstance(size, str):
+    if not isinstance(size, str) and size >= 0:
         return int(size)
-    match = _SIZE.fullmatch(size)
+    match = _SIZE.fullmatch(str(size))
     unit = match[2].upper() if match else ""
     if match is None or match[1].count(".") > 1 or (unit or "B") not in _UNITS:
         raise ArgumentError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from theodolite.budget import BudgetLike
+from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.progress import ProgressLike
@@ -95,6 +96,8 @@ def index(
 
     Raises
     ------
+    ArgumentError
+        When ``tolerance`` is negative.
     TheodoliteError
         As :meth:`Landscape.hessian` and :func:`theodolite.spectral_density` raise.
 
@@ -104,6 +107,12 @@ def index(
     high-dimensional non-convex optimization", 2014, arXiv:1406.2572.
     """
     require_landscape(land)
+    if tolerance is not None and not tolerance >= 0:
+        raise ArgumentError(
+            found=f"tolerance={tolerance}.",
+            why="Eigenvalues below −tolerance are counted as negative.",
+            instead="Give a size like 1e-3, or leave it out for rounding's.",
+        )
     density = spectral_density(
         land.hessian(),
         probes=probes,

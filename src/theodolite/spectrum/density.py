@@ -30,8 +30,8 @@ _ROUNDING = 8
 def spectral_density(
     operator: Any,
     *,
-    probes: int = 3,
-    steps: int = 40,
+    probes: int = 2,
+    steps: int = 60,
     seed: int = 0,
     budget: BudgetLike = None,
     progress: ProgressLike = False,
@@ -50,7 +50,8 @@ def spectral_density(
     The band of the cumulative share holds what the moments prove for each probe
     (Chebyshev, Markov, Stieltjes) and the law by which a random direction scatters.
     Single interior eigenvalues are not resolved. More steps resolve more, more probes
-    scatter less; for large p one or two long runs are best.
+    scatter less. Of 100 products on four trained networks two runs came nearest to the
+    spectrum (Wasserstein distance); for large p one or two long runs are best.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def spectral_density(
         raise ArgumentError(
             found=f"probes={probes}, steps={steps}.",
             why="Without a product nothing can be said.",
-            instead="Give positive numbers, for example probes=3, steps=40.",
+            instead="Give positive numbers, for example probes=2, steps=60.",
         )
     matrix = as_operator(operator)
     wanted = probes * steps

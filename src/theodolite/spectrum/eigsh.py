@@ -30,6 +30,8 @@ from theodolite.spectrum.vectors import norm
 
 ENDS = ("LA", "SA", "LM", "BE")
 _BASIS_BYTES = 2**28
+# a small eigenproblem of this size is solved in a tenth of a second
+_SMALL = 800
 
 
 def eigsh(
@@ -84,7 +86,8 @@ def eigsh(
         have moved little.
     basis : int, optional
         Vectors held at most. By default as many as fit in 256 MiB, within 40 (or
-        ``2 k + 10``) and 200: restarts cost products, a basis costs memory.
+        ``2 k + 10``) and 200, or all p up to 800: restarts cost products, a basis costs
+        memory.
     block : int
         Directions multiplied together, up to 8. Each further one costs products, so
         that one is best, unless a block of products costs little more than one.
@@ -210,7 +213,9 @@ def start_of(v0: Tensor, size: int) -> Float[Tensor, " p"]:
 def default_basis(size: int, k: int, itemsize: int) -> int:
     """How many vectors a basis may hold, with their products, before it restarts."""
     affordable = _BASIS_BYTES // (2 * size * itemsize)
-    return max(2 * k + 10, 40, min(200, affordable))
+    # of a small matrix all: it is known exactly before it costs more than that
+    usual = size if size <= _SMALL else 200
+    return max(2 * k + 10, 40, min(usual, affordable))
 
 
 def _require_sensible(
