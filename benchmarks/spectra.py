@@ -1,7 +1,7 @@
 """What spectra cost and how right they are, beside the peers.
 
 python benchmarks/spectra.py [--only eigenpairs,trace] [--cases mlp,cnn]
-    [--rounds 5] [--seeds 5] [--draws 500] [--peers DIR] [--write]
+    [--rounds 3] [--seeds 5] [--draws 500] [--peers DIR] [--write]
 
 One thread, one process, the same networks for all; four of them have all eigenvalues
 on file (benchmarks/known_spectra.py). ``--write`` puts the tables into
@@ -58,7 +58,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--only", default=",".join(SECTIONS), metavar="SECTIONS")
     parser.add_argument("--cases", default=",".join(CASES), metavar="NAMES")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--peers", metavar="DIR", help="where peers are installed")

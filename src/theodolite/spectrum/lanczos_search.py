@@ -19,6 +19,8 @@ from theodolite.spectrum.krylov import Krylov, RitzPairs
 
 # products from a fresh direction, at least, in which no missed eigenvalue may show
 _CONFIRMATION = 8
+# products along a residual before it is looked at again: each look turns the basis
+_RESIDUAL = 2
 # directions taken at once where an eigenvalue had been missed
 _COPIES = 4
 
@@ -177,7 +179,7 @@ class LanczosSearch:
                 bounds = outer_bounds(self.krylov, 1 - CONFIDENCE, rounding)
                 self.krylov.ruled_out = bounds
             self.krylov.go_on_from_residual(ritz, worst)
-            self._patience = _CONFIRMATION
+            self._patience = _RESIDUAL
 
 
 def settled(k: int) -> Outcome:
