@@ -201,8 +201,8 @@ def test_the_trace_is_within_three_of_its_errors(
     true = float(digits_hessian.trace())
     matrix = digits_hessian.float()
     pairs = td.eigsh(matrix, 10) if deflated else None
-    traces = [td.trace(matrix, seed=s, deflate=pairs) for s in range(100)]
-    assert sum(abs(t.value - true) <= 3 * t.error for t in traces) >= 95
+    traces = [td.trace(matrix, seed=s, deflate=pairs) for s in range(50)]
+    assert sum(abs(t.value - true) <= 3 * t.error for t in traces) >= 48
     hessian = td.builtin("digits-mlp").hessian()
     for seed in (0, 1):
         ours = td.trace(hessian, seed=seed, deflate=pairs, budget=60)

@@ -82,8 +82,8 @@ def eigsh(
         Of the start.
     v0 : Tensor, optional
         A start ``(p,)``, or several ``(p, m)`` whose sum is taken, for example
-        ``pairs.vectors`` of the last checkpoint: 30 to 40 % fewer products where those
-        have moved little.
+        ``pairs.vectors`` of the last checkpoint: a quarter to a half fewer products for
+        the largest alone where it has moved little, a tenth to a third for ten.
     basis : int, optional
         Vectors held at most. By default as many as fit in 256 MiB, within 40 (or
         ``2 k + 10``) and 200, or all p up to 800: restarts cost products, a basis costs
