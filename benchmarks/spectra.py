@@ -14,9 +14,10 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
+import scipy
 import torch
-from pages import install_hint, peers_line, processor
-from peers import Peer, found_in
+from pages import install_hint, processor
+from peers import INSTALL, Peer, found_in
 from spectra_cases import CASES
 from spectra_coverage import coverage, surveys
 from spectra_data import data_coverage
@@ -77,7 +78,7 @@ def about() -> str:
     return (
         "Measured by\n\n"
         "    python benchmarks/spectra.py --peers peers --write\n\n"
-        "(some sections by themselves, with ``--only``) "
+        "(sections by themselves, with `--only`) "
         f"on {processor()}, {os.cpu_count()} cores, {platform.system()} "
         f"{platform.machine()}, one thread, torch {torch.__version__}, Python "
         f"{platform.python_version()}, theodolite {td.__version__}. Times are CPU "
@@ -90,13 +91,22 @@ def about() -> str:
 
 def page(tables: dict[str, Table], peers: list[Peer], before: str) -> str:
     """The page that is kept; sections that were not measured stay as they were."""
-    line = peers_line(peers) if peers else install_hint()
+    line = _peers_line(peers) if peers else install_hint()
     parts = ["# What spectra cost, and how right they are", about(), line]
     kept = {part.split("\n")[0]: part for part in before.split("\n## ")[1:]}
     new = {table.title: str(table).removeprefix("## ") for table in tables.values()}
     sections = sorted((kept | new).items(), key=lambda part: _place(part[0]))
     bodies = (f"## {text.strip()}" for _, text in sections)
     return "\n\n".join([*parts, *bodies]) + "\n"
+
+
+def _peers_line(peers: list[Peer]) -> str:
+    versions = ", ".join(f"{peer.name} {peer.version}" for peer in peers)
+    return (
+        f"Peers: {versions} and SciPy {scipy.__version__}, asked as their users ask "
+        "them, on the same networks in float32, and installed beside this project "
+        f"by\n\n    {INSTALL}"
+    )
 
 
 def _place(title: str) -> int:
