@@ -73,6 +73,23 @@ def test_the_gradient_of_pure_noise_is_corrected_to_nothing() -> None:
     assert held >= 200 * (0.975 - 4 * sqrt(0.975 * 0.025 / 200))
 
 
+@pytest.mark.parametrize("size", [0.5, 1.0, 3.0])
+def test_the_interval_holds_gradients_as_small_as_their_noise(size: float) -> None:
+    """By chance small means come with small spreads; the true error is another."""
+    scales = torch.tensor([2.0, 1.0, 1.0, 0.5, 0.3], dtype=F64)
+    # that long beside the mean's own noise
+    true = size * scales / sqrt(40)
+    generator = torch.Generator().manual_seed(0)
+    shares = torch.full((40,), 1 / 40, dtype=F64)
+    repeats, held = 400, 0
+    for _ in range(repeats):
+        noise = torch.randn(40, 5, generator=generator, dtype=F64) * scales
+        row = gradient_row(of_gradients(true + noise, shares))
+        held += row.low <= float(true.norm()) <= row.high
+    # 4 standard errors of 0.95 in so many repeats
+    assert abs(held / repeats - 0.95) <= 4 * sqrt(0.95 * 0.05 / repeats)
+
+
 def test_the_square_of_the_covariance_is_unbiased() -> None:
     scales = torch.tensor([3.0, 1.0, 0.5], dtype=F64)
     generator = torch.Generator().manual_seed(1)

@@ -23,10 +23,31 @@ class GradientSpread:
         ``‖ḡ‖²``.
     spread : Spread
         Its bias, which estimates tr Cov(ḡ), and its error.
+    along : float
+        The variance of ḡ along itself.
+    noise : float
+        Tr Cov(ḡ)².
     """
 
     square: float
     spread: Spread
+    along: float
+    noise: float
+
+    def interval(self, reach: float) -> tuple[float, float]:
+        """Squares under which the one seen is no exception, in standard errors.
+
+            |s' − s| ≤ reach (4 s c + 2 t)^½
+
+        for the square s' without its bias, the variance c along ḡ and the noise t: the
+        error belongs to the true square s. That of the one seen is small where that is
+        small by chance.
+        """
+        seen = self.square - self.spread.bias
+        beside = 2 * reach**2 * self.along
+        inside = 4 * self.along * seen + 2 * self.noise
+        half = sqrt(max(0.0, beside**2 + reach**2 * inside))
+        return seen + beside - half, seen + beside + half
 
 
 def gradient_spread(groups: Groups) -> GradientSpread:
@@ -54,9 +75,12 @@ def combined_spread(
     without = square_without(square, along, squares, shares)
     found = jackknife(square, without, shares)
     # where noise is all there is, the jack-knife counts its square twice
-    noise = 2 * square_of_covariance(neighbours, shares)
-    error = sqrt(max(found.error**2 - noise, found.error**2 / 2))
-    return GradientSpread(square, Spread(found.bias, error, found.freedom))
+    noise = square_of_covariance(neighbours, shares)
+    error = sqrt(max(found.error**2 - 2 * noise, found.error**2 / 2))
+    spread = Spread(found.bias, error, found.freedom)
+    # of ‖ḡ‖² to first order: 4 ḡᵀ Cov(ḡ) ḡ
+    of_itself = found.error**2 / (4 * square) if square else 0.0
+    return GradientSpread(square, spread, of_itself, noise)
 
 
 def square_without(

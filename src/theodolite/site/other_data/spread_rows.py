@@ -40,9 +40,7 @@ def gradient_row(found: GradientSpread) -> DataRow:
     square, spread = found.square, found.spread
     corrected = square - spread.bias
     reach = student_quantile(CONFIDENCE, spread.freedom)
-    low = _root(corrected - reach * spread.error)
-    # a square below zero is noise, and the truth no smaller than zero
-    high = _root(max(corrected, 0.0) + reach * spread.error)
+    low, high = map(_root, found.interval(reach))
     method = "jack-knife of the square"
     if corrected < -reach * spread.error:
         method += "; smaller than chance would have it: trained on these very data"
