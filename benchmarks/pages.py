@@ -72,15 +72,19 @@ def processor() -> str:
 
 def peers_line(peers: Sequence[Peer]) -> str:
     """Which peers were there, and how to have them."""
-    versions = ", ".join(f"{peer.name} {peer.version}" for peer in peers)
     return (
-        f"Peers: {versions}, each with its own best settings, checked in float64 "
-        "against our product on one and on two batches, and installed beside this "
-        f"project by\n\n    {INSTALL}\n\n"
+        f"Peers: {versions_of(peers)}, each with its own best settings, checked "
+        "in float64 against our product on one and on two batches, and installed "
+        f"beside this project by\n\n    {INSTALL}\n\n"
         "*Faster than the fastest peer* takes the fastest one that is right. "
         "PyHessian, which keeps the graph of a single batch and of no more, has a "
         "row of its own there."
     )
+
+
+def versions_of(peers: Sequence[Peer]) -> str:
+    """Their names with versions, in one line."""
+    return ", ".join(f"{peer.name} {peer.version}" for peer in peers)
 
 
 def install_hint() -> str:

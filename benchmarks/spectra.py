@@ -16,7 +16,7 @@ from pathlib import Path
 
 import scipy
 import torch
-from pages import install_hint, processor
+from pages import install_hint, processor, versions_of
 from peers import INSTALL, Peer, found_in
 from spectra_cases import CASES
 from spectra_coverage import coverage, surveys
@@ -89,28 +89,23 @@ def about() -> str:
     )
 
 
-def page(tables: dict[str, Table], peers: list[Peer], before: str) -> str:
+def page(tables: list[Table], peers: list[Peer], before: str) -> str:
     """The page that is kept; sections that were not measured stay as they were."""
     line = _peers_line(peers) if peers else install_hint()
     parts = ["# What spectra cost, and how right they are", about(), line]
     kept = {part.split("\n")[0]: part for part in before.split("\n## ")[1:]}
-    new = {table.title: str(table).removeprefix("## ") for table in tables.values()}
-    sections = sorted((kept | new).items(), key=lambda part: _place(part[0]))
+    new = {table.title: str(table).removeprefix("## ") for table in tables}
+    sections = sorted((kept | new).items(), key=lambda part: TITLES.index(part[0]))
     bodies = (f"## {text.strip()}" for _, text in sections)
     return "\n\n".join([*parts, *bodies]) + "\n"
 
 
 def _peers_line(peers: list[Peer]) -> str:
-    versions = ", ".join(f"{peer.name} {peer.version}" for peer in peers)
     return (
-        f"Peers: {versions} and SciPy {scipy.__version__}, asked as their users ask "
-        "them, on the same networks in float32, and installed beside this project "
-        f"by\n\n    {INSTALL}"
+        f"Peers: {versions_of(peers)} and SciPy {scipy.__version__}, asked as their "
+        "users ask them, on the same networks in float32, and installed beside this "
+        f"project by\n\n    {INSTALL}"
     )
-
-
-def _place(title: str) -> int:
-    return TITLES.index(title)
 
 
 def main() -> None:
@@ -121,10 +116,10 @@ def main() -> None:
         tuple(chosen.cases.split(",")), chosen.rounds, chosen.seeds, chosen.draws
     )
     kept = Path(__file__).with_suffix(".md")
-    tables: dict[str, Table] = {}
+    tables: list[Table] = []
     for name in chosen.only.split(","):
-        tables[name] = SECTIONS[name](setting)
-        print(f"\n{tables[name]}", flush=True)
+        tables.append(SECTIONS[name](setting))
+        print(f"\n{tables[-1]}", flush=True)
         if chosen.write:
             before = kept.read_text() if kept.exists() else ""
             kept.write_text(page(tables, peers, before))

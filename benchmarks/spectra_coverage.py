@@ -1,6 +1,7 @@
 """How often intervals contain the truth, and what a survey saves."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ def _matrix(values: Tensor) -> Tensor:
 _RANKS = 150, 450
 
 
+@cache
 def _inner(matrix: Tensor) -> tuple[float, float]:
     """An interval that holds 300 of the eigenvalues."""
     values = torch.linalg.eigvalsh(matrix)
@@ -55,6 +57,7 @@ def _inner(matrix: Tensor) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@cache
 def _shift(matrix: Tensor) -> float:
     """What makes the matrix definite, with room."""
     values = torch.linalg.eigvalsh(matrix)

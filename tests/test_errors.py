@@ -175,6 +175,14 @@ def test_matrices_that_are_no_hessians_are_refused(estimate: Any, kind: Any) -> 
         estimate(kind([[2, 1j], [-1j, 2]]))
 
 
+def test_read_only_and_empty_matrices_are_no_surprise() -> None:
+    fixed = np.eye(3)
+    fixed.flags.writeable = False
+    assert td.trace(fixed).value == 3
+    with pytest.raises(ArgumentError, match="k=1"):
+        td.eigsh(torch.zeros(0, 0), 1)
+
+
 def test_an_array_behind_the_operator_is_answered_with_what_to_type() -> None:
     hessian = td.builtin("saddle").hessian()
     with pytest.raises(ArgumentError, match="from_numpy"):

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.errors import ArgumentError, ProductError
+from theodolite.operators.asymmetry import allowed_asymmetry, asymmetry_of
 from theodolite.operators.linear_map import LinearMap
 from theodolite.operators.operator import Operator
 
@@ -130,17 +131,21 @@ def as_operator(matrix: Any, like: LinearMap | None = None) -> Operator:
             "(p, p) and @.",
         )
     if isinstance(matrix, (Tensor, np.ndarray)):
-        _require_same_as_transposed(torch.as_tensor(matrix))
+        # a copy of arrays: torch warns of those that cannot be written to
+        own = matrix if isinstance(matrix, Tensor) else torch.tensor(matrix)
+        _require_symmetric(own)
     return Matrix(matrix, like)
 
 
-def _require_same_as_transposed(matrix: Tensor) -> None:
-    apart, size = float((matrix - matrix.T).abs().max()), float(matrix.abs().max())
-    narrow = torch.finfo(matrix.dtype).eps if matrix.is_floating_point() else 0.0
-    # NaN is somebody else's to find
-    if apart > max(1e4 * narrow, 1e-8) * size:
+def _require_symmetric(matrix: Tensor) -> None:
+    # integers, which are exact, count as float64
+    kind = matrix.dtype if matrix.is_floating_point() else torch.float64
+    resolution = torch.finfo(kind).eps
+    asymmetry = asymmetry_of(matrix.double())
+    if asymmetry > allowed_asymmetry(resolution):
         raise ProductError(
-            found=f"The matrix is not symmetric: entries differ by {apart:.3g}.",
+            found=f"The matrix is not symmetric: entries differ by {asymmetry:.3g} of "
+            "the largest.",
             why="Spectra here are those of symmetric operators.",
             instead="Give (A + A.T) / 2 for the symmetric part; torch.linalg.eigvals "
             "knows general matrices.",

@@ -31,9 +31,9 @@ def frobenius_norm(
         ‖H‖_F² = 2 ‖H Q‖_F² − ‖QᵀHQ‖_F² + E[‖P H P z‖²],   P = I − Q Qᵀ
 
     z of random signs. Eight probes tell whether Lanczos steps pay, which put the large
-    eigenvalues into Q: 30 products where a few outliers carry the norm, 12 on flat
+    eigenvalues into Q: 30 products where a few outliers carry the norm, 16 on flat
     spectra. Stops when half the 95 % interval is below ``rtol`` of the value or below
-    ``atol``, after at least 12 probes; computed exactly by p products where that is not
+    ``atol``, after at least 16 probes; computed exactly by p products where that is not
     more. Memory as for :func:`theodolite.trace`. With ``method="plain"`` a few outliers
     make few probes skew: their error is then itself uncertain by a third.
 

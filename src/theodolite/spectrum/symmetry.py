@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.errors import ProductError
+from theodolite.operators.asymmetry import allowed_asymmetry, asymmetry_of
 from theodolite.operators.operator import Operator
 from theodolite.spectrum.finite import require_finite
 
@@ -24,8 +25,7 @@ def require_symmetric(asymmetry: float, operator: Operator) -> None:
     ProductError
         When the difference is ten thousand times the resolution.
     """
-    allowed = max(1e4 * operator.resolution, 1e-8)
-    if asymmetry > allowed:
+    if asymmetry > allowed_asymmetry(operator.resolution):
         raise ProductError(
             found=f"The products are not symmetric: uᵀHv and vᵀHu differ by "
             f"{asymmetry:.1%} of their size.",
@@ -35,13 +35,6 @@ def require_symmetric(asymmetry: float, operator: Operator) -> None:
             instead="Find the operation with torch.autograd.gradgradcheck and write it "
             "out: for weight norm, g * v / v.norm() in the forward pass.",
         )
-
-
-def asymmetry_of(matrix: Float[Tensor, "p p"]) -> float:
-    """How unlike its transpose a matrix is, relative to its largest entry."""
-    size = float(matrix.abs().max()) if matrix.numel() else 0.0
-    difference = float((matrix - matrix.T).abs().max()) if size else 0.0
-    return difference / size if size else 0.0
 
 
 def symmetric_eigenvalues(operator: Operator) -> Float[Tensor, " p"]:
