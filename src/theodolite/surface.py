@@ -260,6 +260,18 @@ class Surface:
             for batch in batches:
                 use(self._evaluate, leaves, batch)
 
+    @contextmanager
+    def held_at(self, leaves: Sequence[Tensor]) -> Iterator[Evaluation]:
+        """Hold the model still with tensors in the place of its chosen parameters.
+
+        They may be written to between two evaluations, and so may the buffers, which
+        are copies inside.
+        """
+        self._require_firm_footing()
+        # on, for models that differentiate by their inputs; by weights it is not
+        with self._measuring(leaves), torch.enable_grad():
+            yield self._evaluate
+
     def in_type(self, dtype: torch.dtype) -> "Surface":
         """The same in another floating-point type, over a copy of the model."""
         evaluate = self._evaluate.in_type(dtype)

@@ -1,0 +1,1 @@
+"""Lines, planes and paths over the landscape: the country around a point."""

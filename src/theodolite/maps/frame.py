@@ -1,0 +1,183 @@
+"""An origin and directions: coordinates of a map to points of the landscape."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from theodolite.errors import ArgumentError
+from theodolite.landscape import Landscape
+from theodolite.maps.place import Place
+from theodolite.spectrum.vectors import inner, norm
+
+# two directions whose angle has a smaller sine span no plane
+_PARALLEL = 1e-6
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One axis of a map.
+
+    Attributes
+    ----------
+    vector : Tensor
+        ``(p,)``, in parameter units: what one unit of the coordinate moves.
+    kind : str
+        How it was found, like ``"filter"`` or ``"eigenvector"``.
+    label : str
+        What stands at the axis.
+    buffers : mapping
+        What one unit of the coordinate changes the buffers by; empty where unknown.
+    curvature : float or None
+        vᵀHv / vᵀv at the origin, where it is known.
+    end : Place or None
+        The checkpoint that lies at coordinate one, where there is one.
+    """
+
+    vector: Float[Tensor, " p"]
+    kind: str
+    label: str
+    buffers: Mapping[str, Tensor] = field(default_factory=dict)
+    curvature: float | None = None
+    end: Place | None = None
+
+    @property
+    def length(self) -> float:
+        """Parameter units of one unit of the coordinate."""
+        return norm(self.vector)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is said of the axis, plain; without the vector."""
+        return {
+            "kind": self.kind,
+            "label": self.label,
+            "length": self.length,
+            "curvature": self.curvature,
+        }
+
+
+@final
+@dataclass(frozen=True)
+class Frame:
+    """An origin and one or two directions.
+
+    Attributes
+    ----------
+    origin : Place
+        Coordinates zero.
+    directions : tuple of Direction
+        The axes in their order.
+    """
+
+    origin: Place
+    directions: tuple[Direction, ...]
+
+    @property
+    def buffered(self) -> bool:
+        """Whether buffers are known along every axis."""
+        known = self.origin.buffers.keys()
+        return bool(known) and all(d.buffers.keys() == known for d in self.directions)
+
+    def write(self, coordinates: Sequence[float], flat: Float[Tensor, " p"]) -> None:
+        """Put the point at some coordinates into ``flat``."""
+        end = self._end(coordinates)
+        if end is not None:
+            flat.copy_(end.point)
+            return
+        here = self.origin.point
+        for amount, direction in zip(coordinates, self.directions, strict=True):
+            # not even zeros are added, so that the origin keeps its every bit
+            if amount:
+                torch.add(here, direction.vector, alpha=amount, out=flat)
+                here = flat
+        if here is not flat:
+            flat.copy_(here)
+
+    def buffers(self, coordinates: Sequence[float]) -> dict[str, Tensor]:
+        """The buffers there, mixed as the weights are."""
+        end = self._end(coordinates)
+        if end is not None:
+            return dict(end.buffers)
+        mixed = {name: value.clone() for name, value in self.origin.buffers.items()}
+        for amount, direction in zip(coordinates, self.directions, strict=True):
+            for name, step in direction.buffers.items():
+                mixed[name].add_(step, alpha=amount)
+        return mixed
+
+    def place(self, coordinates: Sequence[float]) -> Place:
+        """The place at some coordinates."""
+        flat = torch.empty_like(self.origin.point)
+        self.write(coordinates, flat)
+        return Place(flat, self.buffers(coordinates))
+
+    def _end(self, coordinates: Sequence[float]) -> Place | None:
+        """The checkpoint that lies exactly there, if one does."""
+        for number, direction in enumerate(self.directions):
+            unit = [float(number == n) for n in range(len(self.directions))]
+            if direction.end is not None and list(coordinates) == unit:
+                return direction.end
+        return None
+
+
+@final
+class OnFrame:
+    """Points of a frame by their coordinates; more may be added."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.coordinates: list[tuple[float, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self.coordinates)
+
+    def write(self, number: int, flat: Float[Tensor, " p"]) -> None:
+        """Put one point's coordinates into ``flat``."""
+        self.frame.write(self.coordinates[number], flat)
+
+    def buffers(self, number: int) -> Mapping[str, Tensor]:
+        """The buffers there."""
+        return self.frame.buffers(self.coordinates[number])
+
+
+def towards(origin: Place, end: Place, label: str) -> Direction:
+    """The direction from one checkpoint to another, which lies at coordinate one."""
+    buffers = {}
+    if origin.buffers.keys() == end.buffers.keys():
+        buffers = {name: end.buffers[name] - b for name, b in origin.buffers.items()}
+    return Direction(
+        end.point - origin.point, "checkpoint", label, buffers=buffers, end=end
+    )
+
+
+def require_frame(land: Landscape, frame: Frame) -> None:
+    """Refuse directions along which nothing moves, or that are one.
+
+    Raises
+    ------
+    ArgumentError
+        With the axis concerned.
+    """
+    for direction in frame.directions:
+        length = direction.length
+        if direction.vector.shape != (land.size,) or not 0 < length < float("inf"):
+            raise ArgumentError(
+                found=f"The direction {direction.label!r} of shape "
+                f"{tuple(direction.vector.shape)} and length {length:g}.",
+                why=f"A direction moves {land.size} parameters by finite numbers, not "
+                "all zero.",
+                instead=f"Give a flat tensor of shape ({land.size},), or checkpoints "
+                "that differ.",
+            )
+    if len(frame.directions) == 2:
+        first, second = (d.vector for d in frame.directions)
+        lengths = norm(first) * norm(second)
+        cosine = float(inner(first[None], second)) / lengths
+        if 1 - cosine**2 < _PARALLEL**2:
+            raise ArgumentError(
+                found="Two parallel directions.",
+                why="They span a line.",
+                instead="Give two that differ, or draw theodolite.line(land, ...).",
+            )

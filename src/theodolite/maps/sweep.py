@@ -1,0 +1,292 @@
+"""The loss, and whatever else, at many points: the model is held still once for all."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from typing import Protocol, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from theodolite.averages import Weight, mean_and_weight, require_samples
+from theodolite.batches import Batch
+from theodolite.evaluation import Evaluation
+from theodolite.landscape import Landscape
+from theodolite.maps.batch_norm import (
+    BatchNorm,
+    BatchNormPolicy,
+    Buffers,
+    normalising,
+    policy_for,
+)
+from theodolite.maps.place import Place
+from theodolite.maps.quantities import (
+    LOSS,
+    TEST,
+    AtPoint,
+    OfOutput,
+    Quantity,
+    QuantityLike,
+    as_quantities,
+)
+from theodolite.progress import ProgressLike, as_watcher
+
+# points that share one pass over data that are read anew in each
+_TOGETHER = 64
+
+Row = dict[str, float]
+
+
+class Points(Protocol):
+    """Points to be visited, each written into memory that is used again."""
+
+    def __len__(self) -> int: ...
+
+    def write(self, number: int, flat: Float[Tensor, " p"]) -> None:
+        """Put one point's coordinates into ``flat``."""
+        ...
+
+    def buffers(self, number: int) -> Mapping[str, Tensor]:
+        """The buffers that belong to it, as far as they are known."""
+        ...
+
+
+@final
+class Listed:
+    """Places one by one."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def write(self, number: int, flat: Float[Tensor, " p"]) -> None:
+        """Copy a place's point."""
+        flat.copy_(self._places[number].point)
+
+    def buffers(self, number: int) -> Mapping[str, Tensor]:
+        """Those of the place."""
+        return self._places[number].buffers
+
+
+def swept(
+    land: Landscape,
+    places: Iterable[Place],
+    *,
+    quantities: QuantityLike = (),
+    batch_norm: BatchNorm = "frozen",
+    progress: ProgressLike = False,
+) -> dict[str, Float[Tensor, " m"]]:
+    """The loss and other quantities at some places.
+
+    Returns
+    -------
+    dict
+        ``"loss"``, the quantities by name, and each once more with ``"test "`` in front
+        where the landscape has test data: float64 ``(m,)``, NaN and infinity included.
+    """
+    points, watcher = Listed(list(places)), as_watcher(progress)
+    chosen, rows = as_quantities(quantities), []
+    began = time.perf_counter()
+    try:
+        with touring(land, points, of_outputs(chosen), batch_norm) as tour:
+            for _, row in tour.rows(range(len(points))):
+                rows.append(row)
+                left = (len(points) - len(rows)) / len(rows)
+                left *= time.perf_counter() - began
+                watcher.update("points", len(rows) / len(points), left)
+    finally:
+        watcher.close()
+    found = {
+        name: torch.tensor([row[name] for row in rows], dtype=torch.float64)
+        for name in (rows[0] if rows else ())
+    }
+    for name, quantity in chosen.items():
+        if isinstance(quantity, AtPoint):
+            values = at_points(land, points, range(len(points)), quantity, batch_norm)
+            found[name] = torch.tensor(list(values), dtype=torch.float64)
+    return found
+
+
+def of_outputs(chosen: Mapping[str, Quantity]) -> dict[str, OfOutput]:
+    """The quantities that one forward pass gives all of."""
+    return {name: q for name, q in chosen.items() if isinstance(q, OfOutput)}
+
+
+@contextmanager
+def touring(
+    land: Landscape,
+    points: Points,
+    quantities: Mapping[str, OfOutput],
+    batch_norm: BatchNorm,
+) -> Iterator["Tour"]:
+    """Hold the model still, and hand out what measures at points one after another."""
+    flat = torch.empty(land.size, dtype=land.dtype, device=land.device)
+    # something measurable, while the landscape is looked at for the first time
+    flat.copy_(land.point)
+    leaves = land.parameters.split(flat)
+    lands = [land] if land.test is None else [land, land.test]
+    with ExitStack() as stack:
+        evaluations = [stack.enter_context(one.held_at(leaves)) for one in lands]
+        yield Tour(
+            points,
+            _Vessel(land, flat, leaves),
+            list(zip(lands, evaluations, strict=True)),
+            quantities,
+            policy_for(batch_norm, land.model, land.batches),
+        )
+
+
+@final
+class _Vessel:
+    """The tensors in the place of the model's parameters, and what fills them."""
+
+    def __init__(self, land: Landscape, flat: Tensor, leaves: Sequence[Tensor]) -> None:
+        self.flat, self.leaves = flat, leaves
+        self._parameters = land.parameters
+        memory = flat.untyped_storage().data_ptr()
+        self._one = all(t.untyped_storage().data_ptr() == memory for t in leaves)
+
+    def fill(self) -> None:
+        """Let the leaves be what the flat vector is."""
+        if not self._one:
+            fresh = self._parameters.split(self.flat)
+            for leaf, new in zip(self.leaves, fresh, strict=True):
+                leaf.copy_(new)
+
+
+@final
+class Tour:
+    """A model held still, and the points that it is led to.
+
+    Parameters
+    ----------
+    points : Points
+        Which they are.
+    vessel : object
+        What stands for the model's parameters.
+    lands : sequence of pairs
+        Training and test landscape, with how a batch is evaluated.
+    quantities : mapping
+        What is measured beside the loss.
+    policy : BatchNormPolicy
+        What is done to the buffers.
+    """
+
+    def __init__(
+        self,
+        points: Points,
+        vessel: _Vessel,
+        lands: Sequence[tuple[Landscape, Evaluation]],
+        quantities: Mapping[str, OfOutput],
+        policy: BatchNormPolicy,
+    ) -> None:
+        self._points, self._vessel, self._lands = points, vessel, lands
+        self._quantities, self._policy = quantities, policy
+        self._here: int | None = None
+
+    @property
+    def together(self) -> int:
+        """Points that should share one pass over the data."""
+        kept = all(land.batches.kept is not None for land, _ in self._lands)
+        # before the first point it is not known whether the data will be kept
+        alone = kept or self._policy.alone or self._here is None
+        return 1 if alone else _TOGETHER
+
+    def rows(self, numbers: Iterable[int]) -> Iterator[tuple[int, Row]]:
+        """Each point's number and its row, as soon as it is measured, in order."""
+        order = list(numbers)
+        while order:
+            together = self.together
+            chunk, order = order[:together], order[together:]
+            yield from self._measured(chunk).items()
+
+    def _measured(self, chunk: Sequence[int]) -> dict[int, Row]:
+        """The rows of some points, in one pass over the data."""
+        rows: dict[int, Row] = {number: {} for number in chunk}
+        for front, (land, evaluate) in zip(("", TEST), self._lands, strict=False):
+            sums = {
+                (number, name): _Average()
+                for number in chunk
+                for name in (LOSS, *self._quantities)
+            }
+            with closing(iter(land.batches)) as batches:
+                for batch in batches:
+                    for number in chunk:
+                        self._go_to(number)
+                        self._add(evaluate, batch, number, sums)
+            for (number, name), average in sums.items():
+                rows[number][front + name] = average.value()
+        return rows
+
+    def _go_to(self, number: int) -> None:
+        if number != self._here:
+            self._points.write(number, self._vessel.flat)
+            self._vessel.fill()
+            self._here = number
+            self._policy.arrive(partial(self._points.buffers, number))
+
+    def _add(
+        self,
+        evaluate: Evaluation,
+        batch: Batch,
+        number: int,
+        sums: Mapping[tuple[int, str], "_Average"],
+    ) -> None:
+        output = evaluate.output(self._vessel.leaves, batch)
+        sums[number, LOSS].add(*evaluate.average(output, batch))
+        for name, quantity in self._quantities.items():
+            sums[number, name].add(*mean_and_weight(quantity.function, output, batch))
+
+
+@final
+class _Average:
+    """A weighted mean that waits for the device at its end alone."""
+
+    def __init__(self) -> None:
+        self._terms: list[tuple[Tensor, Weight]] = []
+
+    def add(self, mean: Tensor, weight: Weight) -> None:
+        """Take one batch in."""
+        self._terms.append((mean.detach(), weight))
+
+    def value(self) -> float:
+        """The mean; batches that weigh nothing have no say."""
+        terms = [(float(mean), float(weight)) for mean, weight in self._terms]
+        total = sum(weight for _, weight in terms)
+        require_samples(total)
+        return sum(weight * mean for mean, weight in terms if weight) / total
+
+
+def at_points(
+    land: Landscape,
+    points: Points,
+    numbers: Iterable[int],
+    quantity: AtPoint,
+    batch_norm: BatchNorm = "frozen",
+) -> Iterator[float]:
+    """A quantity of the landscape around some of the points."""
+    flat = torch.empty(land.size, dtype=land.dtype, device=land.device)
+    # buffers are written to: those of a model of our own
+    moving = batch_norm != "frozen" and bool(normalising(land.model))
+    place = land.to(land.dtype) if moving else land
+    for number in numbers:
+        points.write(number, flat)
+        if moving:
+            _put_buffers(place, flat, partial(points.buffers, number), batch_norm)
+        yield float(quantity.function(place, flat.clone()))
+
+
+def _put_buffers(
+    land: Landscape, flat: Tensor, buffers: Buffers, batch_norm: BatchNorm
+) -> None:
+    """Give a model of our own the buffers that it has at a point."""
+    assert land.model is not None
+    with land.held_at(land.parameters.split(flat)):
+        policy_for(batch_norm, land.model, land.batches).arrive(buffers)
+        found = {n: b.clone() for n, b in land.model.named_buffers()}
+    for name, buffer in land.model.named_buffers():
+        buffer.copy_(found[name])
