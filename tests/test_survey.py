@@ -16,7 +16,8 @@ from torch import nn
 import theodolite as td
 from theodolite.errors import ArgumentError, NonFiniteError, RunFolderError
 from theodolite.models.mlp import MLP
-from theodolite.surveying.measurement import Measurement, spelled, unspelled
+from theodolite.storage.plain import spelled, unspelled
+from theodolite.surveying.measurement import Measurement
 from theodolite.surveying.result import read_survey
 from theodolite.surveying.run_folder import RunFolder
 from theodolite.surveying.stages import STAGES

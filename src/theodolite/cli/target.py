@@ -11,7 +11,7 @@ from typing import Any
 from theodolite.errors import TargetError, TheodoliteError, nearest_names
 from theodolite.landscape import Landscape
 from theodolite.models.catalogue import CATALOGUE, builtin
-from theodolite.surveying.record import Target
+from theodolite.storage.provenance import Target
 
 
 def find_target(text: str, *, seed: int = 0) -> tuple[Landscape, Target]:

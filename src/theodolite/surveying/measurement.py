@@ -1,11 +1,11 @@
 """One named part of a survey's result."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from theodolite.outcomes import Outcome
+from theodolite.storage.plain import spelled, unspelled
 
 
 @dataclass(frozen=True)
@@ -52,25 +52,3 @@ class Measurement:
             products=row["products"],
             outcome=Outcome(row["outcome"]["name"], row["outcome"]["text"]),
         )
-
-
-def spelled(value: Any) -> Any:
-    """Plain data with NaN and infinity as words, which JSON has no numbers for."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: spelled(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [spelled(part) for part in value]
-    return value
-
-
-def unspelled(value: Any) -> Any:
-    """The inverse of :func:`spelled`."""
-    if value in ("nan", "inf", "-inf"):
-        return float(value)
-    if isinstance(value, Mapping):
-        return {key: unspelled(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [unspelled(part) for part in value]
-    return value

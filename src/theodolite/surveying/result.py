@@ -9,8 +9,10 @@ from typing import Any
 from torch import Tensor
 
 from theodolite.errors import TheodoliteError
-from theodolite.surveying.measurement import Measurement, spelled
-from theodolite.surveying.run_folder import RunFolder, write_file
+from theodolite.storage.files import write_file
+from theodolite.storage.plain import spelled
+from theodolite.surveying.measurement import Measurement
+from theodolite.surveying.run_folder import RunFolder
 
 
 @dataclass(frozen=True, repr=False)

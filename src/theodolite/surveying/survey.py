@@ -13,17 +13,17 @@ from theodolite.errors import ArgumentError, RunFolderError, TheodoliteError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.progress import ProgressLike, Watcher, as_watcher
 from theodolite.spectrum.eigenpairs import ROWS
-from theodolite.surveying.clock import Clock
-from theodolite.surveying.evidence import Evidence
-from theodolite.surveying.measurement import Measurement
-from theodolite.surveying.record import (
+from theodolite.storage.provenance import (
     Target,
     fingerprint,
     landscape_record,
     notes,
-    products_record,
     surroundings,
 )
+from theodolite.surveying.clock import Clock
+from theodolite.surveying.evidence import Evidence
+from theodolite.surveying.measurement import Measurement
+from theodolite.surveying.record import products_record
 from theodolite.surveying.result import Survey
 from theodolite.surveying.resume import taken_over
 from theodolite.surveying.run_folder import RunFolder

@@ -1,0 +1,1 @@
+"""What run folders are written with, and what they say of their origin."""
