@@ -187,14 +187,20 @@ class Tour:
         self._points, self._vessel, self._lands = points, vessel, lands
         self._quantities, self._policy = quantities, policy
         self._here: int | None = None
+        self._visited = False
 
     @property
     def together(self) -> int:
         """Points that should share one pass over the data."""
         kept = all(land.batches.kept is not None for land, _ in self._lands)
         # before the first point it is not known whether the data will be kept
-        alone = kept or self._policy.alone or self._here is None
+        visited = self._visited or self._here is not None
+        alone = kept or self._policy.alone or not visited
         return 1 if alone else _TOGETHER
+
+    def forget(self) -> None:
+        """The points are others now, under the same numbers."""
+        self._visited, self._here = self._visited or self._here is not None, None
 
     def rows(self, numbers: Iterable[int]) -> Iterator[tuple[int, Row]]:
         """Each point's number and its row, as soon as it is measured, in order."""

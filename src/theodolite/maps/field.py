@@ -1,0 +1,78 @@
+"""One quantity over a map, with what is wrong with it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Field:
+    """One quantity over a map.
+
+    Attributes
+    ----------
+    name : str
+        Like ``"loss"``, ``"test loss"``, ``"error"``.
+    values : Tensor
+        ``(nx, ny)`` over a plane, ``(n,)`` along a line; NaN and infinity where the
+        quantity is, NaN where it was not measured.
+    measured : Tensor
+        Whether each value was measured; interpolated or missing otherwise.
+    error : float
+        How far an interpolated value may be off, in the quantity's own units; zero
+        where all are measured.
+    every : int
+        So many steps of the map's axes lie between two values.
+    """
+
+    name: str
+    values: Float[Tensor, "..."]
+    measured: Bool[Tensor, "..."]
+    error: float = 0.0
+    every: int = 1
+
+    @property
+    def finite(self) -> Bool[Tensor, "..."]:
+        """Where the value is a number."""
+        return self.values.isfinite()
+
+    @property
+    def broken(self) -> Bool[Tensor, "..."]:
+        """Where the measured value is NaN or infinite."""
+        return self.measured & ~self.finite
+
+    @property
+    def missing(self) -> int:
+        """Values that are neither measured nor interpolated."""
+        return int((~self.measured & self.values.isnan()).sum())
+
+    @property
+    def low(self) -> float:
+        """The lowest number; NaN where there is none."""
+        numbers = self.values[self.finite]
+        return float(numbers.min()) if numbers.numel() else float("nan")
+
+    @property
+    def high(self) -> float:
+        """The highest number; NaN where there is none."""
+        numbers = self.values[self.finite]
+        return float(numbers.max()) if numbers.numel() else float("nan")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, plain."""
+        return {
+            "name": self.name,
+            "values": self.values.tolist(),
+            "measured": self.measured.tolist(),
+            "error": self.error,
+            "every": self.every,
+        }
+
+
+def unmeasured(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Values and mask of a field of which nothing is known."""
+    values = torch.full(shape, float("nan"), dtype=torch.float64)
+    return values, torch.zeros(shape, dtype=torch.bool)

@@ -1,0 +1,264 @@
+"""A map is measured: its axes, the points on them, what is drawn between them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import isclose
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from theodolite.errors import RunFolderError
+from theodolite.landscape import Landscape
+from theodolite.maps.adaptive import Adaptive
+from theodolite.maps.drawn import coarser, drawn, drawn_around, ending
+from theodolite.maps.frame import Frame, OnFrame
+from theodolite.maps.grid import as_intervals, axis, coarse_to_fine
+from theodolite.maps.map_folder import MapFolder, on_device_of, require_same_frame
+from theodolite.maps.map_settings import Mapped, MapSettings
+from theodolite.maps.measuring import Measuring
+from theodolite.maps.point_store import Coordinates, PointStore
+from theodolite.maps.quantities import LOSS, TEST, AtPoint
+from theodolite.maps.sharing import Company
+from theodolite.maps.span import automatic_span
+from theodolite.maps.sweep import at_points, of_outputs
+from theodolite.maps.track_losses import box_around, feet, measured_tracks
+from theodolite.outcomes import Outcome
+from theodolite.storage.provenance import (
+    fingerprint,
+    landscape_record,
+    notes,
+    surroundings,
+)
+
+INTERRUPTED = Outcome(
+    "interrupted", "Interrupted: what was measured until then is drawn."
+)
+
+Axes = tuple[Float[Tensor, " n"], ...]
+
+
+@final
+class Mapper:
+    """Measures one map.
+
+    Parameters
+    ----------
+    land : Landscape
+        What is measured.
+    origin : Tensor
+        ``(p,)``: where the coordinates are zero.
+    make_frame : callable
+        Gives origin and directions; not asked where a run folder holds them.
+    settings : MapSettings
+        How.
+    """
+
+    def __init__(
+        self,
+        land: Landscape,
+        origin: Float[Tensor, " p"],
+        make_frame: Callable[[], Frame],
+        settings: MapSettings,
+    ) -> None:
+        self._land, self._settings, self._company = land, settings, Company()
+        self._began = time.perf_counter()
+        self._record: dict[str, Any] = {
+            **surroundings(land),
+            "landscape": {"name": land.name, **landscape_record(land)},
+            "fingerprint": fingerprint(land),
+            "settings": settings.to_dict(),
+            "notes": notes(land),
+        }
+        leads = settings.out is not None and self._company.leads
+        self._folder = MapFolder(settings.out) if settings.out and leads else None
+        self._frame = self._framed(origin, make_frame)
+        self._company.agreed(self._frame.origin.point, "Points")
+        for direction in self._frame.directions:
+            self._company.agreed(direction.vector, "Directions")
+        self._record["axes"] = [d.to_dict() for d in self._frame.directions]
+
+    def _framed(self, origin: Tensor, make_frame: Callable[[], Frame]) -> Frame:
+        """The frame, out of the folder where it holds this very map."""
+        folder = self._folder
+        if folder is None:
+            return make_frame()
+        folder.make()
+        if not self._settings.resume or not folder.begun:
+            frame = make_frame()
+            folder.write_frame(frame)
+            return frame
+        theirs = folder.run()
+        self._require_same_map(theirs)
+        held = on_device_of(folder.frame(theirs["axes"]), self._land)
+        given = self._settings.directions == "given"
+        mine = (
+            make_frame()
+            if given
+            else replace(held, origin=replace(held.origin, point=origin))
+        )
+        require_same_frame(mine, folder.frame(theirs["axes"]), folder.path)
+        return held
+
+    def _require_same_map(self, theirs: dict[str, Any]) -> None:
+        mine = self._record
+        point = theirs.get("fingerprint", {})
+        same = theirs.get("settings") == mine["settings"] and all(
+            isinstance(point.get(key), float)
+            and isclose(value, point[key], rel_tol=1e-6)
+            for key, value in mine["fingerprint"].items()
+        )
+        if not same:
+            raise RunFolderError(
+                found=f"{self._settings.out} holds another map, of a loss of "
+                f"{point.get('loss')}: {theirs.get('settings')}.",
+                why=f"Here the loss is {mine['fingerprint']['loss']:.6g}, and it is "
+                f"{mine['settings']}: points of two maps must not be mixed.",
+                instead="Leave resume out, or name another folder.",
+            )
+
+    def run(self) -> Mapped:
+        """Measure; what is there when Ctrl-C or the budget ends it is returned."""
+        store = PointStore(
+            None if self._folder is None else self._folder.path,
+            resume=self._settings.resume,
+        )
+        self._company.share_rows(store)
+        if self._folder is not None:
+            self._folder.write_run({**self._record, "state": "running"})
+        settings = self._settings
+        try:
+            with Measuring(
+                self._land,
+                self._frame,
+                of_outputs(settings.quantities),
+                settings.batch_norm,
+                store,
+                settings.limit(),
+                settings.watcher,
+            ) as measuring:
+                return self._finished(self._mapped(measuring))
+        finally:
+            settings.watcher.close()
+            store.close()
+
+    def _mapped(self, measuring: Measuring) -> Mapped:
+        settings, count = self._settings, len(self._frame.directions)
+        measuring.losses([(0.0,) * count])
+        tracks = feet(self._land, self._frame, settings.tracks)
+        if settings.span is not None:
+            intervals = as_intervals(settings.span, count)
+        elif tracks and settings.directions == "given":
+            intervals = box_around(tracks)
+        else:
+            intervals = automatic_span(self._frame, measuring.losses)
+        axes = tuple(
+            axis(interval, steps)
+            for interval, steps in zip(intervals, settings.steps, strict=True)
+        )
+        adaptive = None
+        if settings.rtol is not None:
+            adaptive = Adaptive(measuring, axes, intervals, settings.rtol)
+        interrupted = False
+        try:
+            self._measure(measuring, adaptive, coarse_to_fine(axes))
+            tracks = measured_tracks(
+                measuring, self._land, tracks, settings.tracks, settings.batch_norm
+            )
+            self._measure_around(measuring, axes)
+        except KeyboardInterrupt:
+            # what is measured stays worth having
+            interrupted = True
+        fields = drawn(measuring, axes, adaptive)
+        fields |= drawn_around(measuring.store, axes, settings.quantities)
+        held = measuring.store.held(LOSS).items()
+        known = {at: loss for at, loss in held if len(at) == count}
+        return Mapped(
+            frame=self._frame,
+            intervals=tuple(intervals),
+            axes=axes,
+            fields=fields,
+            tracks=tracks,
+            points=torch.tensor(list(known), dtype=torch.float64),
+            losses=torch.tensor(list(known.values()), dtype=torch.float64),
+            evaluations=measuring.evaluations,
+            seconds=time.perf_counter() - self._began,
+            outcome=INTERRUPTED if interrupted else ending(fields[LOSS], adaptive),
+            run=self._record,
+        )
+
+    def _measure(
+        self,
+        measuring: Measuring,
+        adaptive: Adaptive | None,
+        points: list[Coordinates],
+    ) -> None:
+        """The points that the drawing needs: a few of a polynomial, or all."""
+        if adaptive is not None:
+            limit = self._settings.limit()
+            bounded = limit.products is not None or limit.deadline is not None
+            room = limit.room(measuring.evaluations)
+            most = min(room, len(points) if bounded else len(points) // 2)
+            if adaptive.run(int(most)) or (adaptive.finite and bounded):
+                return
+        measuring.measure(points)
+
+    def _measure_around(self, measuring: Measuring, axes: Axes) -> None:
+        """What is measured on a coarser grid, one landscape and quantity at a time."""
+        for name, quantity in self._settings.quantities.items():
+            if isinstance(quantity, AtPoint):
+                points = coarse_to_fine(coarser(axes, quantity.every))
+                for front, land in (("", self._land), (TEST, self._land.test)):
+                    if land is not None:
+                        self._measure_quantity(
+                            measuring, land, front + name, quantity, points
+                        )
+
+    def _measure_quantity(
+        self,
+        measuring: Measuring,
+        land: Landscape,
+        name: str,
+        quantity: AtPoint,
+        points: list[Coordinates],
+    ) -> None:
+        missing = measuring.store.missing(points, name)
+        on_frame = OnFrame(self._frame)
+        on_frame.coordinates = missing
+        size = self._company.size
+        for start in range(0, len(missing), size):
+            chunk = missing[start : start + size]
+
+            def measured(
+                numbers: Sequence[int], start: int = start
+            ) -> list[list[float]]:
+                wanted = [start + number for number in numbers]
+                values = at_points(
+                    land, on_frame, wanted, quantity, self._settings.batch_norm
+                )
+                return [[value] for value in values]
+
+            for at, row in zip(
+                chunk, self._company.shared(len(chunk), measured), strict=True
+            ):
+                measuring.store.add(at, {name: row[0]})
+            done = (start + len(chunk)) / len(missing)
+            self._settings.watcher.update(name, done, float("inf"))
+
+    def _finished(self, mapped: Mapped) -> Mapped:
+        """Complete the record, on disk too."""
+        self._record |= {
+            "state": mapped.outcome.name,
+            "outcome": {"name": mapped.outcome.name, "text": mapped.outcome.text},
+            "intervals": [list(interval) for interval in mapped.intervals],
+            "steps": list(self._settings.steps),
+            "rtol": self._settings.rtol,
+            "evaluations": mapped.evaluations,
+            "seconds": mapped.seconds,
+            "errors": {name: field.error for name, field in mapped.fields.items()},
+        }
+        if self._folder is not None:
+            self._folder.write_run(self._record)
+        return mapped
