@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 from theodolite.version import __version__
 
 if TYPE_CHECKING:
+    from theodolite import maps as maps
     from theodolite.budget import Budget
     from theodolite.errors import TheodoliteError
-    from theodolite.estimate import Estimate
+    from theodolite.estimate import Estimate as Estimate
     from theodolite.landscape import Landscape
+    from theodolite.maps.line import line
+    from theodolite.maps.measured_line import Line as Line
+    from theodolite.maps.measured_plane import Plane as Plane
+    from theodolite.maps.plane import plane
     from theodolite.models.catalogue import builtin
     from theodolite.operators.preconditioned import preconditioned
-    from theodolite.outcomes import Outcome
+    from theodolite.outcomes import Outcome as Outcome
     from theodolite.site.critical_point import CriticalPoint as CriticalPoint
     from theodolite.site.critical_point import classify
     from theodolite.site.data_error import data_error
@@ -65,7 +70,7 @@ if TYPE_CHECKING:
     from theodolite.spectrum.solve import solve
     from theodolite.spectrum.solving.solution import Solution as Solution
     from theodolite.spectrum.trace import trace
-    from theodolite.surveying.result import Survey
+    from theodolite.surveying.result import Survey as Survey
     from theodolite.surveying.survey import survey
 
 # public name -> where it lives; looked up when first used, so that `import theodolite`
@@ -73,10 +78,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Budget": "budget",
     "TheodoliteError": "errors",
-    "Estimate": "estimate",
     "Landscape": "landscape",
+    "line": "maps.line",
+    "plane": "maps.plane",
     "builtin": "models.catalogue",
-    "Outcome": "outcomes",
     "preconditioned": "operators.preconditioned",
     "classify": "site.critical_point",
     "data_error": "site.data_error",
@@ -103,11 +108,14 @@ _HOMES = {
     "power_iteration": "spectrum.power_iteration",
     "solve": "spectrum.solve",
     "trace": "spectrum.trace",
-    "Survey": "surveying.result",
     "survey": "surveying.survey",
 }
 # what they return: nobody makes one, but annotations name them
 _RESULTS = {
+    "Estimate": "estimate",
+    "Outcome": "outcomes",
+    "Line": "maps.measured_line",
+    "Plane": "maps.measured_plane",
     "CriticalPoint": "site.critical_point",
     "DataSpread": "site.other_data.data_spread",
     "Escape": "site.escape",
@@ -125,14 +133,15 @@ _RESULTS = {
     "Moments": "spectrum.moments",
     "LayerTraces": "spectrum.estimating.layer_rows",
     "Solution": "spectrum.solving.solution",
+    "Survey": "surveying.result",
 }
+
+# rooms with names of their own for what is used less often
+_ROOMS = ("maps",)
 
 __all__ = [
     "Budget",
-    "Estimate",
     "Landscape",
-    "Outcome",
-    "Survey",
     "TheodoliteError",
     "__version__",
     "builtin",
@@ -151,7 +160,10 @@ __all__ = [
     "layer_eigenvalues",
     "layer_learning_rates",
     "layer_traces",
+    "line",
+    "maps",
     "moments",
+    "plane",
     "power_iteration",
     "preconditioned",
     "preconditioner",
@@ -167,6 +179,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"theodolite.{name}")
     home = _HOMES.get(name) or _RESULTS.get(name)
     if home is None:
         msg = f"module 'theodolite' has no attribute {name!r}"

@@ -22,6 +22,8 @@ _PEAK = 3.0
 _FAIR = 4
 # points before which nothing is concluded
 _FEWEST = 9
+# steps whose points are measured together: processes share them, streams are read once
+_AT_ONCE = 3
 
 Index = tuple[int, ...]
 
@@ -59,7 +61,7 @@ class Interpolant:
         self.surplus[index] = value - _contracted(self._coefficients, columns).item()
         self._coefficients[index] = self.surplus[index]
 
-    def on(self, axes: Sequence[Float[Tensor, " n"]]) -> Float[Tensor, "..."]:
+    def on(self, axes: Sequence[Float[Tensor, " _"]]) -> Float[Tensor, "..."]:
         """The polynomial's values on a grid."""
         columns = [
             newton_polynomials(_gathered(axis.numpy(), interval))
@@ -67,10 +69,17 @@ class Interpolant:
         ]
         return torch.from_numpy(_contracted(self._coefficients, columns))
 
-    def at(self, coordinates: Coordinates) -> float:
-        """The polynomial's value at one point."""
-        axes = [torch.tensor([c], dtype=torch.float64) for c in coordinates]
-        return self.on(axes).item()
+    def at(self, points: Sequence[Coordinates]) -> Array:
+        """The polynomial's values at some points, ``(n,)``."""
+        columns = [
+            newton_polynomials(_gathered(np.array(values), interval))
+            for values, interval in zip(
+                zip(*points, strict=True), self._intervals, strict=True
+            )
+        ]
+        if len(columns) == 1:
+            return self._coefficients @ columns[0]
+        return ((columns[0].T @ self._coefficients) * columns[1].T).sum(1)
 
 
 def _contracted(coefficients: Array, columns: Sequence[Array]) -> Array:
@@ -116,6 +125,7 @@ class Refinement:
         self._interpolant, self._axes = interpolant, axes
         self._followed: set[Index] = set()
         self._front: set[Index] = set()
+        self._asked: set[Index] = set()
         self._steps = 0
 
     @property
@@ -123,15 +133,25 @@ class Refinement:
         """What the polynomial may lack, in units of the loss."""
         return sum(abs(self._interpolant.surplus[index]) for index in self._front)
 
-    def next(self) -> list[Index]:
-        """Indices whose points are to be measured; none where all degrees are used."""
+    def following(self, steps: int) -> list[Index]:
+        """Indices whose points are to be measured, of several steps at once."""
+        found = {index: None for _ in range(steps) for index in self._next()}
+        return list(found)
+
+    def _next(self) -> list[Index]:
+        """Those of one step; none where all degrees are used."""
         while self._front:
             chosen = self._chosen()
             self._front.remove(chosen)
             self._followed.add(chosen)
             if found := [n for n in self._neighbours(chosen) if self._open(n)]:
+                self._asked.update(found)
                 return found
-        return [] if self._followed else [(0,) * self._axes]
+        origin = (0,) * self._axes
+        if origin in self._asked:
+            return []
+        self._asked.add(origin)
+        return [origin]
 
     def measured(self, indices: Sequence[Index]) -> None:
         """Those have their surpluses now."""
@@ -152,7 +172,7 @@ class Refinement:
 
     def _open(self, index: Index) -> bool:
         """Whether a point is new and all below it are followed."""
-        if max(index) >= MOST or index in self._interpolant.surplus:
+        if max(index) >= MOST or index in self._asked:
             return False
         below = (
             tuple(k - (axis == other) for other, k in enumerate(index))
@@ -188,7 +208,7 @@ class Adaptive:
     def __init__(
         self,
         measuring: Measuring,
-        axes: Sequence[Float[Tensor, " n"]],
+        axes: Sequence[Float[Tensor, " _"]],
         intervals: Sequence[Interval],
         rtol: float,
     ) -> None:
@@ -220,7 +240,7 @@ class Adaptive:
 
     def _grow(self) -> bool:
         """Take the next points in; whether there were any, and all were numbers."""
-        indices = self._refinement.next()
+        indices = self._refinement.following(_AT_ONCE)
         if not indices or not self._measure(
             [self._loss.coordinates(i) for i in indices]
         ):
@@ -276,12 +296,12 @@ class Adaptive:
         if len(checks) < len(self._checks):
             return float("inf")
         polynomial = self.interpolants([name])[name]
-        off = np.array([known[at][name] - polynomial.at(at) for at in checks])
+        off = np.array([known[at][name] for at in checks]) - polynomial.at(checks)
         seen = max(float(np.abs(off).max()), _PEAK * float(np.sqrt((off**2).mean())))
         return max(seen, self._refinement.missing if name == LOSS else 0.0)
 
 
-def _check_points(axes: Sequence[Float[Tensor, " n"]]) -> list[Coordinates]:
+def _check_points(axes: Sequence[Float[Tensor, " _"]]) -> list[Coordinates]:
     """A few points of the drawn grid, spread over it, the same on every run.
 
     By the additive recurrence of the plastic number: Roberts, "The unreasonable

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Literal, Protocol, final, get_args
+from typing import Literal, Protocol, final, get_args, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ Buffers = Callable[[], Mapping[str, Tensor]]
 BatchNorm = Literal["frozen", "interpolated", "re-estimated"]
 
 
+@runtime_checkable
 class BatchNormPolicy(Protocol):
     """What is done to a model's buffers on arrival at a point.
 

@@ -15,7 +15,7 @@ from theodolite.maps.point_store import Coordinates, PointStore
 from theodolite.maps.quantities import LOSS, TEST, AtPoint, Quantity
 from theodolite.outcomes import Outcome, converged, out_of_budget
 
-Axes = tuple[Float[Tensor, " n"], ...]
+Axes = tuple[Float[Tensor, " _"], ...]
 
 
 def drawn(

@@ -1,6 +1,7 @@
 """The grid that a map is drawn on: the centre is one of its points."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -57,24 +58,31 @@ def as_intervals(span: SpanLike, axes: int) -> list[Interval]:
         When a reach is not positive, or an interval is empty.
     """
     given = [span] * axes if isinstance(span, (int, float)) else list(span)
-    if axes == 1 and len(given) == 2 and isinstance(given[0], (int, float)):
-        given = [tuple(given)]
-    intervals = [
-        (-part, part) if isinstance(part, (int, float)) else tuple(part)
-        for part in given
-    ]
-    good = len(intervals) == axes and all(
-        len(part) == 2 and -float("inf") < part[0] < part[1] < float("inf")
-        for part in intervals
-    )
-    if not good:
+    if axes == 1 and len(given) == 2:
+        given = [(given[0], given[1])]
+    try:
+        intervals = [_interval(part) for part in given]
+    except (TypeError, ValueError):
+        intervals = []
+    if len(intervals) != axes or not all(_is_interval(one) for one in intervals):
         raise ArgumentError(
             found=f"span={span!r}.",
             why=f"Each of {axes} axes reaches from a lower to a higher coordinate.",
             instead="Give one number for both sides like span=1.0, one for each axis, "
             "an interval (low, high) for each, or leave it out.",
         )
-    return [(float(part[0]), float(part[1])) for part in intervals]
+    return intervals
+
+
+def _interval(part: Any) -> Interval:
+    if isinstance(part, (int, float)):
+        return -float(part), float(part)
+    low, high = part
+    return float(low), float(high)
+
+
+def _is_interval(interval: Interval) -> bool:
+    return -float("inf") < interval[0] < interval[1] < float("inf")
 
 
 def as_steps(steps: StepsLike, axes: int) -> tuple[int, ...]:
@@ -96,7 +104,7 @@ def as_steps(steps: StepsLike, axes: int) -> tuple[int, ...]:
     return found
 
 
-def coarse_to_fine(axes: Sequence[Float[Tensor, " n"]]) -> list[tuple[float, ...]]:
+def coarse_to_fine(axes: Sequence[Float[Tensor, " _"]]) -> list[tuple[float, ...]]:
     """All points of a grid, every eighth row first: the picture is usable early.
 
     The one nearest to the centre comes first.

@@ -60,7 +60,7 @@ def newton_polynomials(t: Array) -> Array:
     points = leja_points()
     values = np.ones((MOST, len(t)))
     for k in range(1, MOST):
-        # a factor at a time, so that neither numerator nor denominator vanishes
-        for j in range(k):
-            values[k] *= (t - points[j]) / (points[k] - points[j])
+        # factor by factor, so that neither numerator nor denominator vanishes
+        before = points[:k, None]
+        values[k] = ((t - before) / (points[k] - before)).prod(0)
     return values

@@ -117,7 +117,7 @@ class Mapped:
 
     frame: Frame
     intervals: tuple[Interval, ...]
-    axes: tuple[Float[Tensor, " n"], ...]
+    axes: tuple[Float[Tensor, " _"], ...]
     fields: dict[str, Field]
     tracks: tuple[Track, ...]
     points: Float[Tensor, "m d"]

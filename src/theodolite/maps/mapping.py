@@ -37,7 +37,7 @@ INTERRUPTED = Outcome(
     "interrupted", "Interrupted: what was measured until then is drawn."
 )
 
-Axes = tuple[Float[Tensor, " n"], ...]
+Axes = tuple[Float[Tensor, " _"], ...]
 
 
 @final
@@ -248,17 +248,10 @@ class Mapper:
             self._settings.watcher.update(name, done, float("inf"))
 
     def _finished(self, mapped: Mapped) -> Mapped:
-        """Complete the record, on disk too."""
+        """Complete the record."""
         self._record |= {
-            "state": mapped.outcome.name,
-            "outcome": {"name": mapped.outcome.name, "text": mapped.outcome.text},
             "intervals": [list(interval) for interval in mapped.intervals],
             "steps": list(self._settings.steps),
             "rtol": self._settings.rtol,
-            "evaluations": mapped.evaluations,
-            "seconds": mapped.seconds,
-            "errors": {name: field.error for name, field in mapped.fields.items()},
         }
-        if self._folder is not None:
-            self._folder.write_run(self._record)
         return mapped

@@ -183,9 +183,9 @@ class Plane:
         RunFolderError
             When the folder cannot be written.
         """
-        from theodolite.maps.saving import save_plane
+        from theodolite.maps.saving import save_map
 
-        return save_plane(self, Path(folder))
+        return save_map(self, Path(folder))
 
     def __repr__(self) -> str:
         x, y, _ = self.lowest

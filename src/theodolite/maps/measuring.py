@@ -92,7 +92,8 @@ class Measuring:
     @property
     def together(self) -> int:
         """Points that are measured together no slower than one."""
-        return self._company.size * (1 if self._tour is None else self._tour.together)
+        each = 1 if self._tour is None else self._tour.together
+        return self._company.share(each)
 
     def losses(self, wanted: Sequence[Coordinates]) -> list[float]:
         """The losses at some points, whatever the budget says."""

@@ -15,6 +15,7 @@ from theodolite.maps.mapping import Mapper
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.place import Place, PlaceLike, as_place
 from theodolite.maps.quantities import QuantityLike, as_quantities
+from theodolite.maps.saving import finish
 from theodolite.maps.track_losses import Tracks
 from theodolite.progress import ProgressLike, as_watcher
 from theodolite.spectrum.eigenpairs import EigenPairs
@@ -139,7 +140,9 @@ def plane(
         return frame_for(land, origin, directions, 2, seed)
 
     mapped = Mapper(land, origin.point, make_frame, settings).run()
-    return as_plane(mapped, settings)
+    found = as_plane(mapped, settings)
+    finish(found, settings.out)
+    return found
 
 
 def _with_corners(

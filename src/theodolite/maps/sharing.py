@@ -9,6 +9,9 @@ from torch import Tensor
 from theodolite.errors import ArgumentError
 from theodolite.maps.point_store import PointStore
 
+# points that a process measures between two exchanges
+_EACH = 2
+
 
 @final
 class Company:
@@ -31,6 +34,10 @@ class Company:
     def leads(self) -> bool:
         """Whether it is this process that writes files and draws bars."""
         return self.rank == 0
+
+    def share(self, each: int) -> int:
+        """Points that are handed out at once, where one takes ``each`` together."""
+        return each if self.size == 1 else self.size * max(each, _EACH)
 
     def shared(
         self, count: int, measure: Callable[[Sequence[int]], list[list[float]]]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -39,6 +39,7 @@ _TOGETHER = 64
 Row = dict[str, float]
 
 
+@runtime_checkable
 class Points(Protocol):
     """Points to be visited, each written into memory that is used again."""
 
