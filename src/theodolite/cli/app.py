@@ -20,6 +20,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+TARGET = (
+    "A built-in name (digits-mlp, digits-cnn, digits-vit, linear-regression, saddle), "
+    "path/to/file.py:function, or package.module:function. The function returns a "
+    "theodolite.Landscape."
+)
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 
 
@@ -46,11 +52,7 @@ def _everything(
 def _survey(
     target: Annotated[
         str,
-        typer.Argument(
-            help="A built-in name (digits-mlp, digits-cnn, digits-vit, "
-            "linear-regression, saddle), path/to/file.py:function, or "
-            "package.module:function. The function returns a theodolite.Landscape."
-        ),
+        typer.Argument(help=TARGET),
     ],
     budget: Annotated[
         str | None, typer.Option(help="Time it may take, like 60s or 5min.")
@@ -73,6 +75,82 @@ def _survey(
     del debug
     raise typer.Exit(
         run_survey(target, budget, out, resume=resume, seed=seed, quiet=quiet)
+    )
+
+
+@app.command("map")
+def _map(
+    target: Annotated[str, typer.Argument(help=TARGET)],
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            help="A checkpoint (a .safetensors or torch file, or another target); one "
+            "makes a line, two a plane through all three.",
+        ),
+    ] = None,
+    directions: Annotated[
+        str,
+        typer.Option(
+            help="Of a plane: filter, layer, random, eigen, eigen-bottom, eigen-ends."
+        ),
+    ] = "filter",
+    along: Annotated[
+        str | None,
+        typer.Option(
+            help="A line instead: filter, layer, random, eigen, eigen-bottom."
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Points along each axis.")] = 51,
+    span: Annotated[
+        float | None,
+        typer.Option(help="How far it reaches; by default until the loss has doubled."),
+    ] = None,
+    rtol: Annotated[
+        float,
+        typer.Option(
+            help="Error allowed, by the loss's range; 0 measures every point."
+        ),
+    ] = 0.01,
+    quantity: Annotated[
+        list[str] | None,
+        typer.Option(help="Also error, gradient_norm, largest_eigenvalue."),
+    ] = None,
+    batch_norm: Annotated[
+        str, typer.Option(help="frozen, interpolated or re-estimated.")
+    ] = "frozen",
+    budget: Annotated[
+        str | None, typer.Option(help="Time it may take, like 60s or 5min.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; map-TARGET by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what --out holds.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only where the map lies.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Draw the loss along a line or over a plane."""
+    from theodolite.cli.map import MapOptions, run_map
+
+    del debug
+    options = MapOptions(
+        to=to or [],
+        directions=directions,
+        along=along,
+        steps=steps,
+        span=span,
+        rtol=rtol,
+        quantities=quantity or [],
+        batch_norm=batch_norm,
+        budget=budget,
+    )
+    raise typer.Exit(
+        run_map(target, options, out, resume=resume, seed=seed, quiet=quiet)
     )
 
 

@@ -45,11 +45,11 @@ def run_survey(
     return INTERRUPTED if found.run["state"] == "interrupted" else 0
 
 
-def default_folder(target: str, *, resume: bool) -> Path:
+def default_folder(target: str, *, resume: bool, kind: str = "survey") -> Path:
     """``survey-TARGET``, with a number behind where that is taken."""
     stem = target.rpartition(":")[0] or target
     words = Path(stem).stem if stem.endswith(".py") else stem
-    base = Path(f"survey-{words.replace('.', '-')}")
+    base = Path(f"{kind}-{words.replace('.', '-')}")
     taken, number = base, 2
     while taken.exists() and not resume:
         taken = base.with_name(f"{base.name}-{number}")

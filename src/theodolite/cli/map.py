@@ -1,0 +1,128 @@
+"""``theodolite map TARGET``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from theodolite.budget import seconds_of
+from theodolite.cli.announcing import Announcing
+from theodolite.cli.checkpoint import find_landscape, find_place
+from theodolite.cli.processes import company
+from theodolite.cli.survey import INTERRUPTED, default_folder
+from theodolite.errors import ArgumentError, MissingPackageError
+from theodolite.landscape import Landscape
+from theodolite.maps.line import line
+from theodolite.maps.measured_line import Line
+from theodolite.maps.measured_plane import Plane
+from theodolite.maps.plane import plane
+from theodolite.progress import Silent
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """What ``theodolite map`` was asked for.
+
+    Attributes
+    ----------
+    to : list of str
+        Checkpoints: one makes a line, two a plane.
+    directions, along : str
+        Of a plane, or of a line.
+    steps : int
+        Points along each axis.
+    span : float or None
+        How far it reaches.
+    rtol : float
+        The error allowed; every point is measured where it is zero.
+    quantities : list of str
+        What is measured beside the loss.
+    batch_norm : str
+        The policy for running statistics.
+    budget : str or None
+        Time.
+    """
+
+    to: list[str]
+    directions: str
+    along: str | None
+    steps: int
+    span: float | None
+    rtol: float
+    quantities: list[str]
+    batch_norm: Any
+    budget: str | None
+
+
+def run_map(
+    target: str,
+    options: MapOptions,
+    out: Path | None,
+    *,
+    resume: bool,
+    seed: int,
+    quiet: bool,
+) -> int:
+    """Map a target, print what was found, write the run folder; the exit code."""
+    if options.budget is not None:
+        seconds_of(options.budget)
+    console = Console(stderr=True)
+    with company() as leads:
+        quiet = quiet or not leads
+        if not quiet:
+            console.print(f"Mapping {target} …", highlight=False)
+        land, _ = find_landscape(target, seed=seed)
+        folder = out or default_folder(target, resume=resume, kind="map")
+        found = _mapped(
+            land,
+            options,
+            out=folder,
+            resume=resume,
+            seed=seed,
+            progress=Silent() if quiet else Announcing(console),
+        )
+        if leads:
+            _show(found, folder, console, quiet=quiet)
+    return INTERRUPTED if found.outcome.name == "interrupted" else 0
+
+
+def _mapped(land: Landscape, options: MapOptions, **settings: Any) -> Plane | Line:
+    places = [find_place(text, land, seed=settings["seed"]) for text in options.to]
+    common = {
+        "steps": options.steps,
+        "span": options.span,
+        "quantities": options.quantities,
+        "batch_norm": options.batch_norm,
+        "rtol": options.rtol or None,
+        "budget": options.budget,
+        **settings,
+    }
+    if len(places) > 2:
+        raise ArgumentError(
+            found=f"{len(places)} checkpoints.",
+            why="A line leads to one, a plane lies through two more.",
+            instead="Give --to once or twice; theodolite compare takes any number.",
+        )
+    if len(places) == 2:
+        return plane(land, directions=places, **common)
+    if places:
+        return line(land, b=places[0], **common)
+    if options.along is not None:
+        return line(land, direction=options.along, **common)
+    return plane(land, directions=options.directions, **common)
+
+
+def _show(found: Plane | Line, folder: Path, console: Console, *, quiet: bool) -> None:
+    out = Console()
+    if not quiet:
+        out.print(repr(found), highlight=False, markup=False)
+    try:
+        picture = found.figure(folder / "map.png")
+    except MissingPackageError as error:
+        if not quiet:
+            console.print(f"No picture: {error}", highlight=False, markup=False)
+    else:
+        # not wrapped: a path is meant to be copied
+        out.print(f"Picture: {picture}", highlight=False, soft_wrap=True, markup=False)
+    out.print(f"Numbers: {folder}", highlight=False, soft_wrap=True, markup=False)
