@@ -9,7 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.maps.grid import Interval
-from theodolite.maps.leja import MOST, Array, leja_points, newton_polynomials
+from theodolite.maps.leja import (
+    MOST,
+    Array,
+    at_own_points,
+    leja_points,
+    newton_polynomials,
+)
 from theodolite.maps.measuring import Measuring
 from theodolite.maps.point_store import Coordinates
 from theodolite.maps.quantities import LOSS
@@ -43,21 +49,17 @@ class Interpolant:
 
     def __init__(self, intervals: Sequence[Interval]) -> None:
         self._intervals = intervals
-        self._points = leja_points()
-        self._at_points = newton_polynomials(self._points)
+        self._points = [_spread_points(interval) for interval in intervals]
         self.surplus: dict[Index, float] = {}
         self._coefficients = np.zeros((MOST,) * len(intervals))
 
     def coordinates(self, index: Index) -> Coordinates:
         """Where the point of an index lies."""
-        return tuple(
-            _spread(float(self._points[k]), interval)
-            for k, interval in zip(index, self._intervals, strict=True)
-        )
+        return tuple(values[k] for k, values in zip(index, self._points, strict=True))
 
     def add(self, index: Index, value: float) -> None:
         """Let the polynomial pass through one more point."""
-        columns = [self._at_points[:, [k]] for k in index]
+        columns = [at_own_points()[:, [k]] for k in index]
         self.surplus[index] = value - _contracted(self._coefficients, columns).item()
         self._coefficients[index] = self.surplus[index]
 
@@ -86,6 +88,10 @@ def _contracted(coefficients: Array, columns: Sequence[Array]) -> Array:
     if len(columns) == 1:
         return columns[0].T @ coefficients
     return columns[0].T @ coefficients @ columns[1]
+
+
+def _spread_points(interval: Interval) -> list[float]:
+    return [_spread(t, interval) for t in leja_points().tolist()]
 
 
 def _spread(t: float, interval: Interval) -> float:
@@ -216,6 +222,7 @@ class Adaptive:
         self._intervals = intervals
         self.finite = self.enough = True
         self._indices: list[Index] = []
+        self._low, self._high = float("inf"), float("-inf")
         self._checks = _check_points(axes)
         self._loss = Interpolant(intervals)
         self._refinement = Refinement(self._loss, len(axes))
@@ -226,7 +233,7 @@ class Adaptive:
         Gives up after ``most`` points, at the budget's end, and where a loss is no
         number.
         """
-        tolerance = self.rtol / 2
+        tolerance = self.rtol
         while len(self._indices) + len(self._checks) < most and self._grow():
             missing = self._refinement.missing
             if missing > tolerance * self.range or len(self._indices) < _FEWEST:
@@ -248,6 +255,7 @@ class Adaptive:
         for index in indices:
             value = self._measuring.known[self._loss.coordinates(index)][LOSS]
             self._loss.add(index, value)
+            self._low, self._high = min(self._low, value), max(self._high, value)
         self._indices += indices
         self._refinement.measured(indices)
         return True
@@ -272,9 +280,7 @@ class Adaptive:
     @property
     def range(self) -> float:
         """Between the lowest and the highest loss so far."""
-        points = map(self._loss.coordinates, self._indices)
-        losses = [self._measuring.known[at][LOSS] for at in points]
-        return max(losses) - min(losses)
+        return self._high - self._low
 
     def interpolants(self, names: Sequence[str]) -> Mapping[str, Interpolant]:
         """A polynomial for each quantity, through the same points."""
@@ -295,7 +301,7 @@ class Adaptive:
         checks = [at for at in self._checks if at in known]
         if len(checks) < len(self._checks):
             return float("inf")
-        polynomial = self.interpolants([name])[name]
+        polynomial = self._loss if name == LOSS else self.interpolants([name])[name]
         off = np.array([known[at][name] for at in checks]) - polynomial.at(checks)
         seen = max(float(np.abs(off).max()), _PEAK * float(np.sqrt((off**2).mean())))
         return max(seen, self._refinement.missing if name == LOSS else 0.0)

@@ -64,3 +64,9 @@ def newton_polynomials(t: Array) -> Array:
         before = points[:k, None]
         values[k] = ((t - before) / (points[k] - before)).prod(0)
     return values
+
+
+@cache
+def at_own_points() -> Array:
+    """Every polynomial at every point, ``(65, 65)``: zero below the diagonal."""
+    return newton_polynomials(leja_points())

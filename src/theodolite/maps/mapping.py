@@ -74,6 +74,7 @@ class Mapper:
         }
         leads = settings.out is not None and self._company.leads
         self._folder = MapFolder(settings.out) if settings.out and leads else None
+        self._evaluation: str | None = None
         self._frame = self._framed(origin, make_frame)
         self._company.agreed(self._frame.origin.point, "Points")
         for direction in self._frame.directions:
@@ -92,6 +93,7 @@ class Mapper:
             return frame
         theirs = folder.run()
         self._require_same_map(theirs)
+        self._evaluation = theirs.get("evaluation")
         held = on_device_of(folder.frame(theirs["axes"]), self._land)
         given = self._settings.directions == "given"
         mine = (
@@ -203,6 +205,9 @@ class Mapper:
             most = min(room, len(points) if bounded else len(points) // 2)
             if adaptive.run(int(most)) or (adaptive.finite and bounded):
                 return
+        self._record["evaluation"] = measuring.prepare(points, self._evaluation)
+        if self._folder is not None:
+            self._folder.write_run({**self._record, "state": "running"})
         measuring.measure(points)
 
     def _measure_around(self, measuring: Measuring, axes: Axes) -> None:

@@ -12,6 +12,7 @@ from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.frame import Frame, OnFrame
 from theodolite.maps.point_store import Coordinates, PointStore
 from theodolite.maps.quantities import LOSS, TEST, OfOutput
+from theodolite.maps.several_points import SEVERAL, TOGETHER
 from theodolite.maps.sharing import Company
 from theodolite.maps.sweep import Row, Tour, touring
 from theodolite.progress import Watcher
@@ -101,6 +102,23 @@ class Measuring:
             self._measure([at])
         return [self.known[at][LOSS] for at in wanted]
 
+    def prepare(self, wanted: Sequence[Coordinates], before: str | None) -> str | None:
+        """Before many points: see whether several at once are faster.
+
+        Returns what was found, to be kept with the map: given as ``before`` it is not
+        tried again, so that a map ends with the same bits however often it was
+        interrupted.
+        """
+        missing = self.store.missing(wanted, LOSS)
+        if not missing or self._company.size > 1:
+            return before
+        tour = self._touring(missing[:TOGETHER])
+        if before is None:
+            return tour.try_several(self._per_point, len(missing))
+        if before.startswith(SEVERAL):
+            tour.take_several()
+        return before
+
     def measure(self, wanted: Sequence[Coordinates], *, expected: int = 0) -> bool:
         """Measure what is not known yet, in order; whether the budget sufficed.
 
@@ -125,6 +143,11 @@ class Measuring:
 
     def _rows(self, chunk: Sequence[Coordinates]) -> list[list[float]]:
         """The numbers of some points, measured by this process."""
+        measured = dict(self._touring(chunk).rows(range(len(chunk))))
+        return [[measured[n][name] for name in self.names] for n in range(len(chunk))]
+
+    def _touring(self, chunk: Sequence[Coordinates]) -> Tour:
+        """What measures at some points, which are numbered from 0."""
         if self._tour is None:
             self._tour = self._stack.enter_context(
                 touring(self._land, self._points, self._quantities, self._batch_norm)
@@ -132,10 +155,12 @@ class Measuring:
         # one chunk at a time: a map of a million points needs no list of them
         self._points.coordinates = list(chunk)
         self._tour.forget()
-        measured = dict(self._tour.rows(range(len(chunk))))
-        return [[measured[n][name] for name in self.names] for n in range(len(chunk))]
+        return self._tour
+
+    @property
+    def _per_point(self) -> float:
+        return (time.perf_counter() - self._began) / max(self.evaluations, 1)
 
     def _tell(self, left: int) -> None:
         done = len(self.known)
-        seconds = (time.perf_counter() - self._began) / max(self.evaluations, 1)
-        self._watcher.update("points", done / (done + left), left * seconds)
+        self._watcher.update("points", done / (done + left), left * self._per_point)

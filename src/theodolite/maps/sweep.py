@@ -18,9 +18,12 @@ from theodolite.maps.batch_norm import (
     BatchNorm,
     BatchNormPolicy,
     Buffers,
+    Frozen,
     normalising,
     policy_for,
 )
+from theodolite.maps.first_layer import FirstLayers, first_layers
+from theodolite.maps.frame import OnFrame
 from theodolite.maps.place import Place
 from theodolite.maps.quantities import (
     LOSS,
@@ -30,6 +33,12 @@ from theodolite.maps.quantities import (
     Quantity,
     QuantityLike,
     as_quantities,
+)
+from theodolite.maps.several_points import (
+    TOGETHER,
+    SeveralPoints,
+    pays,
+    trial,
 )
 from theodolite.progress import ProgressLike, as_watcher
 
@@ -132,13 +141,25 @@ def touring(
     lands = [land] if land.test is None else [land, land.test]
     with ExitStack() as stack:
         evaluations = [stack.enter_context(one.held_at(leaves)) for one in lands]
-        yield Tour(
+        tour = Tour(
             points,
             _Vessel(land, flat, leaves),
             list(zip(lands, evaluations, strict=True)),
             quantities,
             policy_for(batch_norm, land.model, land.batches),
         )
+        if isinstance(points, OnFrame) and land.model is not None:
+            tour.first = stack.enter_context(
+                first_layers(
+                    land.model,
+                    leaves,
+                    points,
+                    land.parameters.split,
+                    tour.evaluate_once,
+                    land.memory // 4,
+                )
+            )
+        yield tour
 
 
 @final
@@ -189,11 +210,15 @@ class Tour:
         self._quantities, self._policy = quantities, policy
         self._here: int | None = None
         self._visited = False
+        self.first: FirstLayers | None = None
+        self._several: SeveralPoints | None = None
 
     @property
     def together(self) -> int:
         """Points that should share one pass over the data."""
         kept = all(land.batches.kept is not None for land, _ in self._lands)
+        if self._several is not None:
+            return TOGETHER
         # before the first point it is not known whether the data will be kept
         visited = self._visited or self._here is not None
         alone = kept or self._policy.alone or not visited
@@ -213,6 +238,9 @@ class Tour:
 
     def _measured(self, chunk: Sequence[int]) -> dict[int, Row]:
         """The rows of some points, in one pass over the data."""
+        if self._several is not None:
+            found = self._several.rows(self._stacked(chunk))
+            return dict(zip(chunk, found, strict=True))
         rows: dict[int, Row] = {number: {} for number in chunk}
         for front, (land, evaluate) in zip(("", TEST), self._lands, strict=False):
             sums = {
@@ -224,10 +252,62 @@ class Tour:
                 for batch in batches:
                     for number in chunk:
                         self._go_to(number)
-                        self._add(evaluate, batch, number, sums)
+                        with self._reusing(number, (front, batch.number)):
+                            self._add(evaluate, batch, number, sums)
             for (number, name), average in sums.items():
                 rows[number][front + name] = average.value()
         return rows
+
+    def try_several(self, seconds: float, count: int) -> str | None:
+        """See whether several of ``count`` points at once are faster; what came of it.
+
+        ``None`` where it was not worth a trial, at ``seconds`` a point, or where data
+        and buffers do not allow it.
+        """
+        land = self._lands[0][0]
+        kept = self.together == 1 and isinstance(self._policy, Frozen)
+        if not kept or land.model is None or not pays(count, seconds):
+            return None
+        several = SeveralPoints(self._lands, self._quantities)
+        chunk = range(len(self._points))
+        good, why = trial(
+            several, self._stacked(chunk), lambda: self._measured(chunk[:1])[chunk[0]]
+        )
+        if good:
+            self._several = several
+        return why
+
+    def take_several(self) -> None:
+        """Measure several points at once, as it was found to be faster before."""
+        self._several = SeveralPoints(self._lands, self._quantities)
+
+    def _stacked(self, chunk: Sequence[int]) -> Tensor:
+        """Some points as rows."""
+        flat = self._vessel.flat
+        rows = flat.new_empty(len(chunk), len(flat))
+        for row, number in zip(rows, chunk, strict=True):
+            self._points.write(number, row)
+        return rows
+
+    def evaluate_once(self) -> None:
+        """Pass one batch through the model."""
+        land, evaluate = self._lands[0]
+        with closing(iter(land.batches)) as batches:
+            evaluate.output(self._vessel.leaves, next(batches))
+
+    @contextmanager
+    def _reusing(self, number: int, batch: object) -> Iterator[None]:
+        """Let kept products of the first layer stand in, where data are kept."""
+        if self.first is None or not isinstance(self._points, OnFrame):
+            yield
+            return
+        kept = self.together == 1 and self._visited
+        amounts = self._points.coordinates[number]
+        self.first.at = (batch, amounts) if kept else None
+        try:
+            yield
+        finally:
+            self.first.at = None
 
     def _go_to(self, number: int) -> None:
         if number != self._here:

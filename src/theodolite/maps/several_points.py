@@ -1,0 +1,127 @@
+"""Several points in one pass, where a short trial shows that it is faster."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from math import isclose
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from theodolite.averages import mean_and_weight
+from theodolite.batches import Batch
+from theodolite.evaluation import Evaluation
+from theodolite.landscape import Landscape
+from theodolite.maps.quantities import LOSS, TEST, OfOutput
+
+# points in one pass; always so many, so that a point's last bit hangs on no other
+TOGETHER = 8
+SEVERAL = f"{TOGETHER} points at once"
+# a trial is worth while for so many points, and so many seconds
+_POINTS, _SECONDS = 64, 1.0
+# how much faster it has to be
+_GAIN = 0.75
+# how far two ways of one loss may differ
+_ROUNDING = 1e-4
+
+Lands = Sequence[tuple[Landscape, Evaluation]]
+Row = dict[str, float]
+
+
+def pays(count: int, seconds: float) -> bool:
+    """Whether so many points, at so many seconds each, are worth a trial."""
+    return count >= _POINTS and count * seconds > _SECONDS
+
+
+@final
+class SeveralPoints:
+    """The losses at eight points, each operation run once for all of them.
+
+    Parameters
+    ----------
+    lands : sequence of pairs
+        Training and test landscape, with how a batch is evaluated.
+    quantities : mapping
+        What is measured beside the loss.
+    """
+
+    def __init__(self, lands: Lands, quantities: Mapping[str, OfOutput]) -> None:
+        self._lands, self._quantities = lands, quantities
+
+    def rows(self, points: Tensor) -> list[Row]:
+        """The numbers at some points ``(m, p)``, eight at most."""
+        count = len(points)
+        filled = torch.cat([points, points[-1:].expand(TOGETHER - count, -1)])
+        rows: list[Row] = [{} for _ in range(count)]
+        for front, (land, evaluate) in zip(("", TEST), self._lands, strict=False):
+            leaves = land.parameters.split_several(filled)
+            sums = torch.zeros(2, 1 + len(self._quantities), TOGETHER).double()
+            with closing(iter(land.batches)) as batches:
+                for batch in batches:
+                    sums += self._batch(evaluate, batch, leaves)
+            means = (sums[0] / sums[1]).tolist()
+            for name, values in zip((LOSS, *self._quantities), means, strict=True):
+                for row, value in zip(rows, values, strict=False):
+                    row[front + name] = value
+        return rows
+
+    def _batch(
+        self, evaluate: Evaluation, batch: Batch, leaves: list[Tensor]
+    ) -> Tensor:
+        """Sums and weights of one batch, ``(2, quantities, points)``."""
+
+        def one(*given: Tensor) -> Tensor:
+            with evaluate.at(given):
+                output = evaluate.output(given, batch)
+                pairs = [evaluate.average(output, batch)] + [
+                    mean_and_weight(quantity.function, output, batch)
+                    for quantity in self._quantities.values()
+                ]
+            means = [mean.double() for mean, _ in pairs]
+            weights = [_as_double(weight, means[0]) for _, weight in pairs]
+            return torch.stack([torch.stack(means), torch.stack(weights)])
+
+        found = torch.func.vmap(one, randomness="error")(*leaves).cpu()
+        means, weights = found.permute(1, 2, 0)
+        # a batch that weighs nothing has no mean either
+        return torch.stack([torch.where(weights != 0, means * weights, 0.0), weights])
+
+
+def _as_double(weight: Any, like: Tensor) -> Tensor:
+    if isinstance(weight, Tensor):
+        return weight.double()
+    return torch.full_like(like, float(weight))
+
+
+def trial(
+    several: SeveralPoints, points: Tensor, one: Callable[[], Row]
+) -> tuple[bool, str]:
+    """Whether several points at once are faster, and say the same.
+
+    Returns
+    -------
+    tuple of bool and str
+        The verdict, and its reason.
+    """
+    one()
+    began = time.perf_counter()
+    alone = one()
+    single = time.perf_counter() - began
+    try:
+        several.rows(points)
+        began = time.perf_counter()
+        rows = several.rows(points)
+        together = (time.perf_counter() - began) / TOGETHER
+    except (RuntimeError, NotImplementedError, ValueError) as error:
+        # a model that looks at its values, or an operation without a batched form
+        return False, f"one point at a time, as several cannot be run at once: {error}"
+    same = all(
+        isclose(alone[name], rows[0][name], rel_tol=_ROUNDING, abs_tol=_ROUNDING)
+        for name in alone
+    )
+    share = together / single
+    if not same or share > _GAIN:
+        why = f"{share:.2f} of the time" if same else "another result"
+        return False, f"one point at a time, as several at once took {why}"
+    return True, f"{SEVERAL}, in {share:.2f} of the time"
