@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from theodolite.maps.line import line
     from theodolite.maps.measured_line import Line as Line
     from theodolite.maps.measured_plane import Plane as Plane
+    from theodolite.maps.merge_tree import MergeTree as MergeTree
+    from theodolite.maps.merge_tree import merge_tree
     from theodolite.maps.plane import plane
     from theodolite.models.catalogue import builtin
     from theodolite.operators.preconditioned import preconditioned
@@ -80,6 +82,7 @@ _HOMES = {
     "TheodoliteError": "errors",
     "Landscape": "landscape",
     "line": "maps.line",
+    "merge_tree": "maps.merge_tree",
     "plane": "maps.plane",
     "builtin": "models.catalogue",
     "preconditioned": "operators.preconditioned",
@@ -115,6 +118,7 @@ _RESULTS = {
     "Estimate": "estimate",
     "Outcome": "outcomes",
     "Line": "maps.measured_line",
+    "MergeTree": "maps.merge_tree",
     "Plane": "maps.measured_plane",
     "CriticalPoint": "site.critical_point",
     "DataSpread": "site.other_data.data_spread",
@@ -162,6 +166,7 @@ __all__ = [
     "layer_traces",
     "line",
     "maps",
+    "merge_tree",
     "moments",
     "plane",
     "power_iteration",

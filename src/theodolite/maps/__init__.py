@@ -8,18 +8,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from theodolite.maps.disconnectivity import (
+        DisconnectivityGraph as DisconnectivityGraph,
+    )
+    from theodolite.maps.disconnectivity import disconnectivity_graph
+    from theodolite.maps.low_regions import low_regions
     from theodolite.maps.place import Place
     from theodolite.maps.quantities import AtPoint
     from theodolite.maps.saving import read_map
 
 # name -> where it lives; looked up when first used, as at the top
 _HOMES = {
+    "DisconnectivityGraph": "disconnectivity",
+    "disconnectivity_graph": "disconnectivity",
+    "low_regions": "low_regions",
     "AtPoint": "quantities",
     "Place": "place",
     "read_map": "saving",
 }
 
-__all__ = ["AtPoint", "Place", "read_map"]
+__all__ = [
+    "AtPoint",
+    "Place",
+    "disconnectivity_graph",
+    "low_regions",
+    "read_map",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -114,6 +115,20 @@ class DisconnectivityGraph:
         if member < count:
             return float(self.x[member]), float(self.energies[member])
         return self.junctions[member - count].x, self.junctions[member - count].energy
+
+    def figure(self, path: str | Path) -> Path:
+        """Draw it as PNG, PDF or SVG, by the path's ending.
+
+        Raises
+        ------
+        MissingPackageError
+            When matplotlib is not installed: ``pip install 'theodolite[figures]'``.
+        RunFolderError
+            When the file cannot be written.
+        """
+        from theodolite.maps.tree_figures import draw_graph
+
+        return draw_graph(self, Path(path))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the lines, plain; arrays as lists."""

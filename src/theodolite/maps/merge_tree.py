@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -199,6 +200,22 @@ class MergeTree:
         below = (basins >= 0) & (flat <= level)
         labels = np.where(below, lowest[basins], -1)
         return torch.from_numpy(labels).reshape(self.values.shape)
+
+    def figure(self, path: str | Path) -> Path:
+        """Draw the map coloured by basin as PNG, PDF or SVG, by the path's ending.
+
+        Raises
+        ------
+        ArgumentError
+            When the tree is that of a graph.
+        MissingPackageError
+            When matplotlib is not installed: ``pip install 'theodolite[figures]'``.
+        RunFolderError
+            When the file cannot be written.
+        """
+        from theodolite.maps.tree_figures import draw_basins
+
+        return draw_basins(self, Path(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Minima, saddles and basins, plain; arrays as lists."""
