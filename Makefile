@@ -1,4 +1,5 @@
 # make survey    survey a built-in network and say where the report lies
+# make map       draw the loss around it, as a picture and as numbers
 # make test      lint, types and tests
 # make viewer    build the report's script anew (needs npm)
 # make bench     measure what a product costs
@@ -10,10 +11,13 @@ BUDGET ?= 60s
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: survey test viewer bench clean
+.PHONY: survey map test viewer bench clean
 
 survey: $(VENV)/installed
 	$(BIN)/theodolite survey $(TARGET) --budget $(BUDGET)
+
+map: $(VENV)/installed
+	$(BIN)/theodolite map $(TARGET)
 
 test: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
@@ -31,7 +35,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable .
+	$(PIP) --editable '.[figures,align]'
 	touch $@
 
 $(VENV)/installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python

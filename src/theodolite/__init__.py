@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from theodolite.errors import TheodoliteError
     from theodolite.estimate import Estimate as Estimate
     from theodolite.landscape import Landscape
+    from theodolite.maps.align import align
+    from theodolite.maps.alignment.result import Alignment as Alignment
     from theodolite.maps.line import line
     from theodolite.maps.measured_line import Line as Line
     from theodolite.maps.measured_plane import Plane as Plane
@@ -81,6 +83,7 @@ _HOMES = {
     "Budget": "budget",
     "TheodoliteError": "errors",
     "Landscape": "landscape",
+    "align": "maps.align",
     "line": "maps.line",
     "merge_tree": "maps.merge_tree",
     "plane": "maps.plane",
@@ -117,6 +120,7 @@ _HOMES = {
 _RESULTS = {
     "Estimate": "estimate",
     "Outcome": "outcomes",
+    "Alignment": "maps.alignment.result",
     "Line": "maps.measured_line",
     "MergeTree": "maps.merge_tree",
     "Plane": "maps.measured_plane",
@@ -148,6 +152,7 @@ __all__ = [
     "Landscape",
     "TheodoliteError",
     "__version__",
+    "align",
     "builtin",
     "classify",
     "data_error",

@@ -1,0 +1,1 @@
+"""Permutation symmetries: found by tracing, matched between two models."""
