@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -40,14 +41,19 @@ def test_the_readmes_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("text", [README, METHODS], ids=["README", "methods"])
 def test_every_public_name_in_the_documents_exists(text: str) -> None:
-    for name in set(re.findall(r"\btd\.(\w+)", text)):
-        assert hasattr(td, name), name
+    for name in set(re.findall(r"\btd\.(\w+(?:\.\w+)?)", text)):
+        found: object = td
+        for part in name.split("."):
+            assert hasattr(found, part), name
+            found = getattr(found, part)
 
 
 def test_every_estimator_has_its_line_in_the_methods_page() -> None:
-    functions = [n for n in td.__all__ if n[0].islower() and n not in ("builtin",)]
-    for name in functions:
-        assert f"td.{name}(" in METHODS, name
+    plain = [n for n in td.__all__ if n[0].islower() and n not in ("builtin", "maps")]
+    within = [f"maps.{n}" for n in td.maps.__all__ if n[0].islower()]
+    for name in [*plain, *within]:
+        if name != "maps.read_map":
+            assert f"td.{name}(" in METHODS, name
 
 
 def test_every_public_name_is_there_and_documented() -> None:
@@ -55,6 +61,9 @@ def test_every_public_name_is_there_and_documented() -> None:
     for name in td.__all__:
         if not name.startswith("__"):
             assert getattr(td, name).__doc__, name
+    for name in [*td.maps.__all__, *dir(td.maps)]:
+        assert getattr(td.maps, name).__doc__, name
+        assert not isinstance(getattr(td.maps, name), ModuleType), name
 
 
 def test_files_that_the_readme_links_exist() -> None:

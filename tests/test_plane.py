@@ -257,7 +257,7 @@ def test_filters_are_as_long_as_the_models_and_biases_are_held() -> None:
 def test_three_checkpoints_lie_where_they_are_said_to_lie() -> None:
     land = td.builtin("digits-mlp")
     others = [td.builtin("digits-mlp", seed=seed) for seed in (1, 2)]
-    plane = td.plane(land, directions=tuple(other.model for other in others), steps=5)
+    plane = td.plane(land, directions=tuple(other.model for other in others), steps=7)
     (track,) = plane.tracks
     assert track.labels == ("center", "1", "2")
     points = [land.point, *(other.point for other in others)]

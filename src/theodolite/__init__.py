@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from theodolite.landscape import Landscape
     from theodolite.maps.align import align
     from theodolite.maps.alignment.result import Alignment as Alignment
+    from theodolite.maps.connect import connect
     from theodolite.maps.line import line
     from theodolite.maps.measured_line import Line as Line
     from theodolite.maps.measured_plane import Plane as Plane
     from theodolite.maps.merge_tree import MergeTree as MergeTree
     from theodolite.maps.merge_tree import merge_tree
+    from theodolite.maps.paths.path import Path as Path
     from theodolite.maps.plane import plane
+    from theodolite.maps.trajectory import Trajectory
     from theodolite.models.catalogue import builtin
     from theodolite.operators.preconditioned import preconditioned
     from theodolite.outcomes import Outcome as Outcome
@@ -80,10 +83,12 @@ if TYPE_CHECKING:
 # public name -> where it lives; looked up when first used, so that `import theodolite`
 # and the command line's --help do not wait for torch
 _HOMES = {
+    "Trajectory": "maps.trajectory",
     "Budget": "budget",
     "TheodoliteError": "errors",
     "Landscape": "landscape",
     "align": "maps.align",
+    "connect": "maps.connect",
     "line": "maps.line",
     "merge_tree": "maps.merge_tree",
     "plane": "maps.plane",
@@ -123,6 +128,7 @@ _RESULTS = {
     "Alignment": "maps.alignment.result",
     "Line": "maps.measured_line",
     "MergeTree": "maps.merge_tree",
+    "Path": "maps.paths.path",
     "Plane": "maps.measured_plane",
     "CriticalPoint": "site.critical_point",
     "DataSpread": "site.other_data.data_spread",
@@ -151,10 +157,12 @@ __all__ = [
     "Budget",
     "Landscape",
     "TheodoliteError",
+    "Trajectory",
     "__version__",
     "align",
     "builtin",
     "classify",
+    "connect",
     "data_error",
     "diagonal",
     "eigsh",

@@ -62,7 +62,22 @@ class ModelEvaluation:
 
     The model's own tensors are never written: inside :meth:`at` its modules refer to
     others. That has to last through the backward passes, in which checkpointed parts
-    run forward once more.
+    run forward once more. It is never copied either: a loss that holds the model, for a
+    penalty of its weights, has to see the same tensors.
+
+    Parameters
+    ----------
+    model : Module
+        What is called.
+    loss : callable
+        Of output and target.
+    names : sequence of str
+        The chosen parameters, in the order of the leaves.
+    seed : int, optional
+        Of what the model draws.
+    instead : mapping, optional
+        What else stands in the place of the model's own, by name: parameters that are
+        not chosen, and buffers.
     """
 
     def __init__(
@@ -71,16 +86,17 @@ class ModelEvaluation:
         loss: Callable[[Any, Any], Any],
         names: Sequence[str],
         seed: int | None = None,
+        instead: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.model, self.loss, self.names = model, loss, tuple(names)
-        self.seed = seed
+        self.seed, self.instead = seed, dict(instead or {})
         self.own: dict[int, str] = {}
 
     @contextmanager
     def at(self, leaves: Sequence[Tensor]) -> Iterator[None]:
         """Replace the chosen parameters, and cut all others from differentiation."""
         self.own = {id(w): name for name, w in self.model.named_parameters()}
-        chosen = dict(zip(self.names, leaves, strict=True))
+        chosen = {**self.instead, **dict(zip(self.names, leaves, strict=True))}
         # plain tensors, where torch's annotations ask for nn.Parameter
         replacements: dict[int, Any] = {
             id(parameter): chosen.get(
@@ -88,6 +104,11 @@ class ModelEvaluation:
             )
             for name, parameter in self.model.named_parameters()
         }
+        with buffers_replaced(self.model, self.instead):
+            yield from self._replaced(replacements)
+
+    def _replaced(self, replacements: Mapping[int, Any]) -> Iterator[None]:
+        """Let every module refer to the replacements of its parameters."""
         owned = [
             (module, dict(module._parameters))
             for module in self.model.modules()
@@ -124,10 +145,32 @@ class ModelEvaluation:
             ) from error
 
     def in_type(self, dtype: torch.dtype) -> "ModelEvaluation":
-        """The same over copies of the model and the loss in another type."""
-        model = deepcopy(self.model).to(dtype)
-        loss = loss_in_type(self.loss, dtype)
-        return ModelEvaluation(model, loss, self.names, self.seed)
+        """The same in another type, over other tensors in the model's modules."""
+        named: list[tuple[str, Tensor]] = [
+            *self.model.named_parameters(),
+            *self.model.named_buffers(),
+        ]
+        instead = {
+            name: self.instead.get(name, tensor).detach().to(dtype)
+            for name, tensor in named
+            if name not in self.names and tensor.is_floating_point()
+        }
+        loss = loss_in_type(self.loss, dtype, self.model)
+        return self.with_(instead, loss)
+
+    def with_(
+        self,
+        instead: Mapping[str, Tensor],
+        loss: Callable[[Any, Any], Any] | None = None,
+    ) -> "ModelEvaluation":
+        """The same with other tensors in the place of more of the model's own."""
+        return ModelEvaluation(
+            self.model,
+            loss or self.loss,
+            self.names,
+            self.seed,
+            {**self.instead, **instead},
+        )
 
     def draw_anew(self, batch: Batch) -> None:
         """Let the batch draw what it has drawn before; only inside :meth:`at`."""
@@ -191,17 +234,47 @@ class FunctionEvaluation:
         return self.function(point)
 
 
+@contextmanager
+def buffers_replaced(model: nn.Module, instead: Mapping[str, Tensor]) -> Iterator[None]:
+    """Let a model's modules refer to copies of others in the place of their buffers."""
+    others = {
+        id(buffer): instead[name].clone()
+        for name, buffer in model.named_buffers()
+        if name in instead
+    }
+    kept = [
+        (module, dict(module._buffers))
+        for module in model.modules()
+        if others and module._buffers
+    ]
+    try:
+        for module, buffers in kept:
+            module._buffers.update(
+                (key, others.get(id(buffer), buffer)) for key, buffer in buffers.items()
+            )
+        yield
+    finally:
+        for module, buffers in kept:
+            module._buffers.clear()
+            module._buffers.update(buffers)
+
+
 def loss_in_type(
-    loss: Callable[[Any, Any], Any], dtype: torch.dtype
+    loss: Callable[[Any, Any], Any], dtype: torch.dtype, model: nn.Module
 ) -> Callable[[Any, Any], Any]:
-    """A loss with its own tensors, class weights for example, in another type."""
+    """A loss with its own tensors, class weights for example, in another type.
+
+    One that holds parameters of the model sees what stands in their place, and stays.
+    """
 
     def converted(value: Any) -> Any:
         known = isinstance(value, Tensor) and value.is_floating_point()
         return value.to(dtype) if known else value
 
     if isinstance(loss, nn.Module):
-        return deepcopy(loss).to(dtype)
+        theirs = {id(weight) for weight in model.parameters()}
+        shared = any(id(weight) in theirs for weight in loss.parameters())
+        return loss if shared else deepcopy(loss).to(dtype)
     if isinstance(loss, partial):
         keywords = {name: converted(value) for name, value in loss.keywords.items()}
         return partial(loss.func, *map(converted, loss.args), **keywords)

@@ -338,6 +338,15 @@ class Surface:
             )
         return self.over(chosen_samples(self._batches, sizes, n, seed))
 
+    def be_elsewhere(self, evaluate: Evaluation, point: Float[Tensor, " p"]) -> None:
+        """Stand at another point; only for a copy that is nobody's yet.
+
+        The model stays where it is, and so does a loss that holds it.
+        """
+        self._evaluate = evaluate
+        self._tensors = self.parameters.split(point.detach().clone())
+        self._firm = None
+
     def over(self: AnySurface, batches: Batches) -> AnySurface:
         """The same landscape over other batches."""
         other = copy(self)

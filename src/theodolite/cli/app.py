@@ -26,6 +26,11 @@ TARGET = (
     "theodolite.Landscape."
 )
 
+CHECKPOINT = (
+    "A .safetensors or torch file of weights, or another target of the same "
+    "architecture; digits-cnn@1 is digits-cnn trained from seed 1."
+)
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 
 
@@ -152,6 +157,69 @@ def _map(
     raise typer.Exit(
         run_map(target, options, out, resume=resume, seed=seed, quiet=quiet)
     )
+
+
+@app.command("connect")
+def _connect(
+    a: Annotated[str, typer.Argument(help=TARGET)],
+    b: Annotated[str, typer.Argument(help=CHECKPOINT)],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="straight, aligned, bezier, polychain or neb; all by default."
+        ),
+    ] = None,
+    batch_norm: Annotated[
+        str | None,
+        typer.Option(
+            help="frozen, interpolated or re-estimated; what suits by default."
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time that each way may take, like 60s.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; connect-A by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only where the numbers lie.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Find ways of low loss between two checkpoints, and their barriers."""
+    from theodolite.cli.connect import run_connect
+
+    del debug
+    run_connect(a, b, method or [], batch_norm, budget, out, seed=seed, quiet=quiet)
+
+
+@app.command("compare")
+def _compare(
+    checkpoints: Annotated[
+        list[str],
+        typer.Argument(help=f"First a target. {TARGET} Then others. {CHECKPOINT}"),
+    ],
+    method: Annotated[
+        str, typer.Option(help="Between each two: straight, bezier, polychain, neb.")
+    ] = "straight",
+    budget: Annotated[
+        str | None, typer.Option(help="Time it may take, like 60s or 5min.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; compare-A by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only where the numbers lie.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Put checkpoints side by side: loss, error, sharpness, spectrum, barriers."""
+    from theodolite.cli.compare import run_compare
+
+    del debug
+    run_compare(checkpoints, method, budget, out, seed=seed, quiet=quiet)
 
 
 @app.command("report")

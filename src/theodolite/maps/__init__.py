@@ -8,18 +8,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from theodolite.maps.boundaries import Boundaries as Boundaries
+    from theodolite.maps.boundaries import boundaries
+    from theodolite.maps.comparison import Comparison as Comparison
+    from theodolite.maps.comparison import compare
+    from theodolite.maps.descent import Descent as Descent
+    from theodolite.maps.descent import descend
+    from theodolite.maps.descent_on_plane import descend_on
     from theodolite.maps.disconnectivity import (
         DisconnectivityGraph as DisconnectivityGraph,
     )
     from theodolite.maps.disconnectivity import disconnectivity_graph
+    from theodolite.maps.elsewhere import at_place
     from theodolite.maps.low_regions import low_regions
+    from theodolite.maps.paths.barrier import Barrier as Barrier
+    from theodolite.maps.paths.mountain_pass import Pass as Pass
+    from theodolite.maps.paths.pass_between import pass_between
     from theodolite.maps.place import Place
+    from theodolite.maps.principal_components import (
+        PrincipalComponents as PrincipalComponents,
+    )
     from theodolite.maps.quantities import AtPoint
+    from theodolite.maps.rates import Rates as Rates
+    from theodolite.maps.regions import LowRegions as LowRegions
     from theodolite.maps.saving import read_map
+    from theodolite.maps.track import Track as Track
+    from theodolite.maps.trajectory_plane import TrajectoryPlane as TrajectoryPlane
+    from theodolite.maps.trajectory_plane import trajectory_plane
+    from theodolite.maps.ways import Ways as Ways
+    from theodolite.maps.ways import ways
 
 # name -> where it lives; looked up when first used, as at the top
 _HOMES = {
-    "DisconnectivityGraph": "disconnectivity",
+    "at_place": "elsewhere",
+    "boundaries": "boundaries",
+    "compare": "comparison",
+    "descend": "descent",
+    "descend_on": "descent_on_plane",
+    "pass_between": "paths.pass_between",
+    "trajectory_plane": "trajectory_plane",
+    "ways": "ways",
     "disconnectivity_graph": "disconnectivity",
     "low_regions": "low_regions",
     "AtPoint": "quantities",
@@ -27,23 +55,48 @@ _HOMES = {
     "read_map": "saving",
 }
 
+# what they return: nobody makes one, but annotations name them
+_RESULTS = {
+    "Barrier": "paths.barrier",
+    "Boundaries": "boundaries",
+    "Comparison": "comparison",
+    "Descent": "descent",
+    "DisconnectivityGraph": "disconnectivity",
+    "LowRegions": "regions",
+    "Pass": "paths.mountain_pass",
+    "PrincipalComponents": "principal_components",
+    "Rates": "rates",
+    "Track": "track",
+    "TrajectoryPlane": "trajectory_plane",
+    "Ways": "ways",
+}
+
 __all__ = [
     "AtPoint",
     "Place",
+    "at_place",
+    "boundaries",
+    "compare",
+    "descend",
+    "descend_on",
     "disconnectivity_graph",
     "low_regions",
+    "pass_between",
     "read_map",
+    "trajectory_plane",
+    "ways",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = _HOMES.get(name) or _RESULTS.get(name)
+    if home is None:
         msg = f"module 'theodolite.maps' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(f"theodolite.maps.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"theodolite.maps.{home}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return [*__all__, *_RESULTS]

@@ -21,13 +21,13 @@ KINDS = {
     "layer": "random, each layer's tensors as long as the model's own",
     "random": "random, of length one",
     "eigen": "the Hessian's two largest eigenvectors",
-    "eigen-bottom": "its two smallest",
+    "eigen-bottom": "its two smallest, the smallest first",
     "eigen-ends": "the largest and the smallest",
 }
 _HELD = "biases and norm weights held"
-_WHICH = {"eigen": ("LA", 2), "eigen-bottom": ("SA", 2), "eigen-ends": ("BE", 2)}
+_WHICH = {"eigen": "LA", "eigen-bottom": "SA", "eigen-ends": "BE"}
 
-Directions = str | EigenPairs | Sequence[Any]
+Directions = str | EigenPairs | Sequence[Any] | Tensor
 
 
 def frame_for(
@@ -79,9 +79,10 @@ def _of_kind(
         )
     if kind in _WHICH:
         here = None if torch.equal(origin.point, land.point) else origin.point
-        which, k = _WHICH[kind]
-        pairs = eigsh(land.hessian(point=here), min(k, land.size), which, seed=seed)
-        return _eigenvectors(pairs, count)
+        k = min(2 if kind == "eigen-ends" else count, land.size)
+        pairs = eigsh(land.hessian(point=here), k, _WHICH[kind], seed=seed)
+        # values descend: of the smallest, the very smallest comes last
+        return _eigenvectors(pairs, count, last_first=kind == "eigen-bottom")
     if land.size == count:
         # there is no choice: the parameters themselves are the axes
         return [along_parameter(land, number) for number in range(count)]
@@ -133,13 +134,16 @@ def normalised(drawn: Tensor, weight: Tensor, *, by_rows: bool) -> Tensor:
     return (wide[0] * factor[:, None].to(drawn)).reshape(drawn.shape)
 
 
-def _eigenvectors(pairs: EigenPairs, count: int) -> list[Direction]:
+def _eigenvectors(
+    pairs: EigenPairs, count: int, *, last_first: bool = False
+) -> list[Direction]:
     if pairs.vectors.shape[1] < count:
         raise ArgumentError(
             found=f"{pairs.vectors.shape[1]} eigenvectors.",
             why=f"A map needs {count}.",
             instead=f"Give td.eigsh(land.hessian(), k={count}).",
         )
+    numbers = range(pairs.vectors.shape[1])
     return [
         Direction(
             _signed(pairs.vectors[:, number]),
@@ -147,7 +151,7 @@ def _eigenvectors(pairs: EigenPairs, count: int) -> list[Direction]:
             f"eigenvector of λ = {float(pairs.values[number]):.4g}",
             curvature=float(pairs.values[number]),
         )
-        for number in range(count)
+        for number in (numbers[::-1] if last_first else numbers)[:count]
     ]
 
 
@@ -157,8 +161,15 @@ def _signed(vector: Float[Tensor, " p"]) -> Float[Tensor, " p"]:
 
 
 def _given(
-    land: Landscape, origin: Place, directions: Sequence[Any], count: int
+    land: Landscape, origin: Place, directions: Sequence[Any] | Tensor, count: int
 ) -> list[Direction]:
+    if not isinstance(directions, (list, tuple, Tensor)):
+        raise ArgumentError(
+            found=f"A {type(directions).__name__} as directions.",
+            why=f"This map has {count} of them.",
+            instead=f"Give {count} tensors (p,), checkpoints or parameter numbers in a "
+            f"list, or one of {', '.join(map(repr, KINDS))}.",
+        )
     if len(directions) != count:
         raise ArgumentError(
             found=f"{len(directions)} directions.",

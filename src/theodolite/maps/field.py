@@ -61,6 +61,14 @@ class Field:
         numbers = self.values[self.finite]
         return float(numbers.max()) if numbers.numel() else float("nan")
 
+    @property
+    def range_told(self) -> str:
+        """From the lowest to the highest number, with the error, in words."""
+        if not bool(self.finite.any()):
+            return f"{self.name} nowhere a number"
+        error = f" ± {self.error:.2g}" if self.error else ""
+        return f"{self.name} {self.low:.4g} … {self.high:.4g}{error}"
+
     def to_dict(self) -> dict[str, Any]:
         """All fields, plain."""
         return {

@@ -1,9 +1,9 @@
 """Maps as PNG, PDF or SVG, through matplotlib."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -26,7 +26,13 @@ _DECADES = 100.0
 _LEVELS = 25
 _COLOURS = "viridis"
 # runs beside each other, told apart also without colours
-_RUNS = (("#d55e00", "o"), ("#0072b2", "s"), ("#cc79a7", "^"), ("#009e73", "D"))
+_RUNS = (
+    ("#d55e00", "o"),
+    ("#0072b2", "s"),
+    ("#cc79a7", "^"),
+    ("#009e73", "D"),
+    ("#e69f00", "v"),
+)
 # checkpoints that are labelled, and not joined by a line
 _FEW = 5
 # a distance off the plane that rounding explains, by the length of its axes
@@ -266,3 +272,43 @@ def _curve(axes: "Axes", line: Line, field: Field, colour: str) -> None:
     axes.plot(t[measured], values[measured], ".", color=colour, markersize=4)
     for place in t[field.broken.numpy()]:
         axes.axvline(place, color="0.6", linestyle=":", linewidth=0.8)
+
+
+@runtime_checkable
+class Along(Protocol):
+    """A path with the loss along it."""
+
+    @property
+    def distance(self) -> Tensor:
+        """From the start, ``(m,)``."""
+        ...
+
+    @property
+    def loss(self) -> Tensor:
+        """On the training data, ``(m,)``."""
+        ...
+
+    @property
+    def test_loss(self) -> Tensor | None:
+        """On the test data, ``(m,)``."""
+        ...
+
+
+def draw_ways(paths: Mapping[str, Along], path: Path) -> Path:
+    """The loss along several paths, each over the share of its length."""
+    with drawing(path, (6.4, 4.2)) as figure:
+        axes = figure.add_subplot()
+        for number, (name, way) in enumerate(paths.items()):
+            colour, marker = _RUNS[number % len(_RUNS)]
+            whole = float(way.distance[-1]) or 1.0
+            share = (way.distance / whole).numpy()
+            style = {"color": colour, "marker": marker, "markersize": 3}
+            axes.plot(share, way.loss.numpy(), label=name, **style)
+            if way.test_loss is not None:
+                axes.plot(
+                    share, way.test_loss.numpy(), "--", color=colour, linewidth=0.8
+                )
+        axes.set_xlabel("share of the way (dashed: test data)")
+        axes.set_ylabel("loss")
+        axes.legend(fontsize=8)
+    return path

@@ -75,12 +75,6 @@ class Frame:
     origin: Place
     directions: tuple[Direction, ...]
 
-    @property
-    def buffered(self) -> bool:
-        """Whether buffers are known along every axis."""
-        known = self.origin.buffers.keys()
-        return bool(known) and all(d.buffers.keys() == known for d in self.directions)
-
     def write(self, coordinates: Sequence[float], flat: Float[Tensor, " p"]) -> None:
         """Put the point at some coordinates into ``flat``."""
         end = self._end(coordinates)
@@ -97,14 +91,19 @@ class Frame:
             flat.copy_(here)
 
     def buffers(self, coordinates: Sequence[float]) -> dict[str, Tensor]:
-        """The buffers there, mixed as the weights are."""
+        """The buffers that are known there, mixed as the weights are."""
         end = self._end(coordinates)
         if end is not None:
             return dict(end.buffers)
         mixed = {name: value.clone() for name, value in self.origin.buffers.items()}
         for amount, direction in zip(coordinates, self.directions, strict=True):
-            for name, step in direction.buffers.items():
-                mixed[name].add_(step, alpha=amount)
+            if amount:
+                steps = direction.buffers
+                mixed = {
+                    name: value.add_(steps[name], alpha=amount)
+                    for name, value in mixed.items()
+                    if name in steps
+                }
         return mixed
 
     def place(self, coordinates: Sequence[float]) -> Place:
@@ -162,6 +161,12 @@ def require_frame(land: Landscape, frame: Frame) -> None:
     """
     for direction in frame.directions:
         length = direction.length
+        if not length and direction.end is not None:
+            raise ArgumentError(
+                found=f"{direction.label.capitalize()}: both are the same point.",
+                why="There is no way from a point to itself.",
+                instead="Give checkpoints that differ, or a direction instead.",
+            )
         if direction.vector.shape != (land.size,) or not 0 < length < float("inf"):
             raise ArgumentError(
                 found=f"The direction {direction.label!r} of shape "

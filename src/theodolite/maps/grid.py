@@ -1,6 +1,8 @@
 """The grid that a map is drawn on: the centre is one of its points."""
 
 from collections.abc import Sequence
+from math import prod
+from operator import index
 from typing import Any
 
 import torch
@@ -11,6 +13,8 @@ from theodolite.errors import ArgumentError
 
 # coordinates this near to a whole number of the axis are that number
 _SNAP = 1e-9
+# points of a drawn map
+_MOST = 10**7
 # steps of the coarsest picture, in powers of two of the finest
 _COARSEST = 4
 
@@ -20,7 +24,9 @@ SpanLike = float | Sequence[float] | Sequence[Interval]
 StepsLike = int | tuple[int, int]
 
 
-def axis(interval: Interval, steps: int) -> Float[Tensor, " n"]:
+def axis(
+    interval: Interval, steps: int, *, to_one: bool = False
+) -> Float[Tensor, " n"]:
     """Evenly spaced coordinates over an interval, zero among them.
 
     An odd number of steps over a symmetric interval reaches both ends. An even one
@@ -33,20 +39,37 @@ def axis(interval: Interval, steps: int) -> Float[Tensor, " n"]:
         Lower and upper end, in units of the direction.
     steps : int
         How many coordinates.
+    to_one : bool
+        Whether one, where a checkpoint lies, is a coordinate as well, if there are
+        enough; steps are a little wider or narrower then, if need be.
     """
     low, high = interval
-    symmetric = low == -high
-    if symmetric and steps % 2 == 0:
-        width, before = 2 * high / steps, steps // 2
-    else:
-        width = (high - low) / (steps - 1)
-        before = round(-low / width)
-    values = (torch.arange(steps, dtype=torch.float64) - before) * width
     if not low <= 0 <= high:
-        values = torch.linspace(low, high, steps, dtype=torch.float64)
-    for whole in (low, high, 0.0, 1.0):
+        return _snapped(torch.linspace(low, high, steps, dtype=torch.float64), interval)
+    width = (high - low) / (steps - 1)
+    before = round(-low / width)
+    if to_one and high >= 1 and width <= 1:
+        between = round(1 / width)
+        width = 1 / between
+        before = min(round(-low / width), steps - 1 - between)
+    elif low == -high and steps % 2 == 0:
+        width, before = 2 * high / steps, steps // 2
+    values = (torch.arange(steps, dtype=torch.float64) - before) * width
+    return _snapped(values, interval)
+
+
+def _snapped(values: Float[Tensor, " n"], interval: Interval) -> Float[Tensor, " n"]:
+    """Ends, zero and one to the last bit, where they are but for rounding."""
+    width = float(values[1] - values[0])
+    for whole in (*interval, 0.0, 1.0):
         values[(values - whole).abs() < _SNAP * width] = whole
     return values
+
+
+def around(interval: Interval, values: Float[Tensor, " n"]) -> Interval:
+    """The interval, and all of an axis: a shifted one reaches a little over."""
+    low, high = interval
+    return min(low, float(values[0])), max(high, float(values[-1]))
 
 
 def as_intervals(span: SpanLike, axes: int) -> list[Interval]:
@@ -57,25 +80,49 @@ def as_intervals(span: SpanLike, axes: int) -> list[Interval]:
     ArgumentError
         When a reach is not positive, or an interval is empty.
     """
-    given = [span] * axes if isinstance(span, (int, float)) else list(span)
-    if axes == 1 and len(given) == 2:
-        given = [(given[0], given[1])]
     try:
-        intervals = [_interval(part) for part in given]
+        intervals = _intervals(span, axes)
     except (TypeError, ValueError):
         intervals = []
     if len(intervals) != axes or not all(_is_interval(one) for one in intervals):
         raise ArgumentError(
             found=f"span={span!r}.",
-            why=f"Each of {axes} axes reaches from a lower to a higher coordinate.",
-            instead="Give one number for both sides like span=1.0, one for each axis, "
-            "an interval (low, high) for each, or leave it out.",
+            why=f"Each of {axes} axes reaches from a lower to a higher coordinate."
+            if axes > 1
+            else "A line reaches from a lower to a higher coordinate.",
+            instead="Give one number for both sides like span=1.0, "
+            + (
+                "one for each axis, an interval (low, high) for each,"
+                if axes > 1
+                else "an interval (low, high),"
+            )
+            + " or leave it out.",
         )
     return intervals
 
 
+def _intervals(span: Any, axes: int) -> list[Interval]:
+    if _is_number(span):
+        return [_interval(span)] * axes
+    given = list(span)
+    if axes == 1 and len(given) == 2:
+        return [_interval(given)]
+    return [_interval(part) for part in given]
+
+
+def _is_number(part: Any) -> bool:
+    """Numbers of Python and numpy, and tensors of one."""
+    if isinstance(part, str):
+        return False
+    try:
+        float(part)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return True
+
+
 def _interval(part: Any) -> Interval:
-    if isinstance(part, (int, float)):
+    if _is_number(part):
         return -float(part), float(part)
     low, high = part
     return float(low), float(high)
@@ -91,13 +138,26 @@ def as_steps(steps: StepsLike, axes: int) -> tuple[int, ...]:
     Raises
     ------
     ArgumentError
-        When there are fewer than two.
+        When there are fewer than two, or more points than memory holds.
     """
-    found = (steps,) * axes if isinstance(steps, int) else tuple(steps)
-    if len(found) != axes or any(not isinstance(n, int) or n < 2 for n in found):
+    given: Any = steps
+    several = isinstance(given, (tuple, list))
+    try:
+        found = tuple(index(n) for n in (given if several else [given] * axes))
+    except TypeError:
+        found = ()
+    if found and prod(found) > _MOST:
+        raise ArgumentError(
+            found=f"steps={steps!r}: {prod(found):.3g} points.",
+            why=f"A map is held in memory, {_MOST:,} points at most.",
+            instead="Take fewer; with rtol=0.01 the number of points that are measured "
+            "hangs little on it.",
+        )
+    if len(found) != axes or min(found) < 2:
         raise ArgumentError(
             found=f"steps={steps!r}.",
-            why="A map needs at least two coordinates along every axis.",
+            why="A map has a whole number of coordinates along every axis, two at "
+            "least.",
             instead="Give for example steps=51"
             + (", or steps=(51, 31) for the two axes." if axes == 2 else "."),
         )

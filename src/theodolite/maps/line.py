@@ -5,11 +5,11 @@ from pathlib import Path
 from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
-from theodolite.maps.batch_norm import BatchNorm, require_policy
+from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.direction import Directions, frame_for
 from theodolite.maps.frame import Frame, require_frame, towards
 from theodolite.maps.grid import Interval, as_steps
-from theodolite.maps.map_settings import Mapped, MapSettings, require_rtol
+from theodolite.maps.map_settings import Mapped, MapSettings, as_rtol, as_seed
 from theodolite.maps.mapping import Mapper
 from theodolite.maps.measured_line import Line
 from theodolite.maps.place import PlaceLike, as_place
@@ -25,7 +25,7 @@ def line(
     a: PlaceLike = None,
     b: PlaceLike = None,
     *,
-    direction: Directions | None = None,
+    direction: Directions | int | None = None,
     steps: int = 51,
     span: float | Interval | None = None,
     seed: int = 0,
@@ -82,8 +82,7 @@ def line(
     optimization problems", 2015, arXiv:1412.6544.
     """
     require_landscape(land)
-    require_policy(batch_norm)
-    require_rtol(rtol)
+    seed = as_seed(seed)
     if (b is None) == (direction is None):
         raise ArgumentError(
             found="Both an end b and a direction."
@@ -111,7 +110,7 @@ def line(
         seed=seed,
         quantities=as_quantities(quantities),
         batch_norm=batch_norm,
-        rtol=rtol,
+        rtol=as_rtol(rtol),
         budget=budget,
         out=None if out is None else Path(out),
         resume=resume,
@@ -123,7 +122,7 @@ def line(
     return found
 
 
-def _single(direction: Directions) -> Directions:
+def _single(direction: Directions | int) -> Directions:
     """One direction as a sequence of one; eigenpairs as they are."""
     known = isinstance(direction, (list, tuple, EigenPairs))
     return direction if known else [direction]

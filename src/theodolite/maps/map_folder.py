@@ -11,10 +11,14 @@ from theodolite.errors import RunFolderError
 from theodolite.landscape import Landscape
 from theodolite.maps.frame import Direction, Frame
 from theodolite.maps.place import Place
+from theodolite.maps.point_store import POINTS
 from theodolite.storage.files import read_tensors, wrapped, write_file, write_tensors
 from theodolite.storage.plain import spelled, unspelled
 
 RUN, TENSORS = "run.json", "frame.safetensors"
+ARRAYS = "arrays.safetensors"
+# of maps, as their records say
+KINDS = ("line", "plane")
 _BUFFER = "buffer."
 
 
@@ -62,6 +66,32 @@ class MapFolder:
     def begun(self) -> bool:
         """Whether a map was begun here."""
         return (self.path / RUN).exists()
+
+    def require_map(self) -> None:
+        """Refuse a folder that something else was written to, like a survey.
+
+        Raises
+        ------
+        RunFolderError
+            Saying whose it is.
+        """
+        if self.begun and self.run().get("settings", {}).get("kind") not in KINDS:
+            raise RunFolderError(
+                found=f"{self.path} holds the run of something else than a map.",
+                why="Its record would be written over.",
+                instead="Name another folder with --out (out=...).",
+            )
+
+    def begin(self, frame: Frame) -> None:
+        """Start a new map, with nothing left of one that was here before.
+
+        In an order in which no kill leaves points of one map beside the frame of
+        another.
+        """
+        with wrapped(self.path):
+            for name in (RUN, POINTS, ARRAYS):
+                (self.path / name).unlink(missing_ok=True)
+        self.write_frame(frame)
 
     def write_frame(self, frame: Frame) -> None:
         """Write origin, directions and their buffers."""

@@ -1,6 +1,7 @@
 """How a map is to be measured, and what was measured."""
 
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,16 @@ from torch import Tensor
 
 from theodolite.budget import Budget, BudgetLike, as_budget
 from theodolite.errors import ArgumentError
-from theodolite.maps.batch_norm import BatchNorm
+from theodolite.maps.batch_norm import BatchNorm, require_policy
 from theodolite.maps.field import Field
 from theodolite.maps.frame import Frame
-from theodolite.maps.grid import Interval, SpanLike
+from theodolite.maps.grid import Interval, SpanLike, as_intervals
 from theodolite.maps.quantities import Quantity
 from theodolite.maps.track import Track
-from theodolite.maps.track_losses import Tracks
+from theodolite.maps.track_losses import Tracks, require_tracks
 from theodolite.outcomes import Outcome
 from theodolite.progress import Watcher
+from theodolite.seeding import generator
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,20 @@ class MapSettings:
     watcher: Watcher
     tracks: Tracks = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be asked for, before anything is measured."""
+        require_policy(self.batch_norm)
+        require_tracks(self.tracks)
+        self.limit()
+        if self.span is not None:
+            as_intervals(self.span, len(self.steps))
+        if self.resume and self.out is None:
+            raise ArgumentError(
+                found="resume=True without a run folder.",
+                why="What was measured before is kept in one.",
+                instead='Name it: out="map".',
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """What of it makes other points, plain."""
         return {
@@ -82,6 +98,12 @@ class MapSettings:
         """The budget as a bound on points, or on time."""
         if self.budget is None:
             return Budget()
+        if not isinstance(self.budget, (Budget, int, str)):
+            raise ArgumentError(
+                found=f"budget={self.budget!r}.",
+                why="A map is bounded by a whole number of points, or by time.",
+                instead='Give for example budget=500 or budget="30s".',
+            )
         return as_budget(self.budget, 1)
 
 
@@ -128,18 +150,37 @@ class Mapped:
     run: dict[str, Any]
 
 
-def require_rtol(rtol: float | None) -> None:
-    """Refuse an error that cannot be asked for.
+def as_rtol(rtol: float | None) -> float | None:
+    """An error that can be asked for.
 
     Raises
     ------
     ArgumentError
         When it is not between 0 and 1.
     """
-    if rtol is not None and not 0 < rtol < 1:
+    if rtol is None:
+        return None
+    try:
+        share = float(rtol)
+    except (TypeError, ValueError):
+        share = 0.0
+    if isinstance(rtol, str) or not 0 < share < 1:
         raise ArgumentError(
-            found=f"rtol={rtol}.",
+            found=f"rtol={rtol!r}.",
             why="The error of an adaptive map is a share of the loss's range.",
             instead="Give for example rtol=0.01, or leave it out: then every point is "
             "measured.",
         )
+    return share
+
+
+def as_seed(seed: int) -> int:
+    """A seed that generators take, plain.
+
+    Raises
+    ------
+    ArgumentError
+        When it is no whole number of at most 63 bits.
+    """
+    generator(seed)
+    return index(seed)

@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from math import isclose
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -13,9 +15,11 @@ from torch import Tensor
 from theodolite.errors import RunFolderError
 from theodolite.landscape import Landscape
 from theodolite.maps.adaptive import Adaptive
+from theodolite.maps.around import Around
+from theodolite.maps.batch_norm import statistics_elsewhere
 from theodolite.maps.drawn import coarser, drawn, drawn_around, ending
 from theodolite.maps.frame import Frame, OnFrame
-from theodolite.maps.grid import as_intervals, axis, coarse_to_fine
+from theodolite.maps.grid import around, as_intervals, axis, coarse_to_fine
 from theodolite.maps.map_folder import MapFolder, on_device_of, require_same_frame
 from theodolite.maps.map_settings import Mapped, MapSettings
 from theodolite.maps.measuring import Measuring
@@ -23,7 +27,7 @@ from theodolite.maps.point_store import Coordinates, PointStore
 from theodolite.maps.quantities import LOSS, TEST, AtPoint
 from theodolite.maps.sharing import Company
 from theodolite.maps.span import automatic_span
-from theodolite.maps.sweep import at_points, of_outputs
+from theodolite.maps.sweep import of_outputs
 from theodolite.maps.track_losses import box_around, feet, measured_tracks
 from theodolite.outcomes import Outcome
 from theodolite.storage.provenance import (
@@ -68,9 +72,8 @@ class Mapper:
         self._record: dict[str, Any] = {
             **surroundings(land),
             "landscape": {"name": land.name, **landscape_record(land)},
-            "fingerprint": fingerprint(land),
+            "fingerprint": _fingerprint(land),
             "settings": settings.to_dict(),
-            "notes": notes(land),
         }
         leads = settings.out is not None and self._company.leads
         self._folder = MapFolder(settings.out) if settings.out and leads else None
@@ -80,6 +83,8 @@ class Mapper:
         for direction in self._frame.directions:
             self._company.agreed(direction.vector, "Directions")
         self._record["axes"] = [d.to_dict() for d in self._frame.directions]
+        away = statistics_elsewhere(land, self._frame, settings.batch_norm)
+        self._record["notes"] = [*notes(land), *away]
 
     def _framed(self, origin: Tensor, make_frame: Callable[[], Frame]) -> Frame:
         """The frame, out of the folder where it holds this very map."""
@@ -87,13 +92,15 @@ class Mapper:
         if folder is None:
             return make_frame()
         folder.make()
+        folder.require_map()
         if not self._settings.resume or not folder.begun:
             frame = make_frame()
-            folder.write_frame(frame)
+            folder.begin(frame)
             return frame
         theirs = folder.run()
         self._require_same_map(theirs)
         self._evaluation = theirs.get("evaluation")
+        self._record["evaluation"] = self._evaluation
         held = on_device_of(folder.frame(theirs["axes"]), self._land)
         given = self._settings.directions == "given"
         mine = (
@@ -123,15 +130,11 @@ class Mapper:
 
     def run(self) -> Mapped:
         """Measure; what is there when Ctrl-C or the budget ends it is returned."""
-        store = PointStore(
-            None if self._folder is None else self._folder.path,
-            resume=self._settings.resume,
-        )
-        self._company.share_rows(store)
-        if self._folder is not None:
-            self._folder.write_run({**self._record, "state": "running"})
-        settings = self._settings
-        try:
+        settings, folder = self._settings, self._folder
+        path = None if folder is None else folder.path
+        with closing(settings.watcher), closing(self._store(path)) as store:
+            if folder is not None:
+                folder.write_run({**self._record, "state": "running"})
             with Measuring(
                 self._land,
                 self._frame,
@@ -142,9 +145,12 @@ class Mapper:
                 settings.watcher,
             ) as measuring:
                 return self._finished(self._mapped(measuring))
-        finally:
-            settings.watcher.close()
-            store.close()
+
+    def _store(self, path: Path | None) -> PointStore:
+        """What is known already, in every process."""
+        store = PointStore(path, resume=self._settings.resume)
+        self._company.share_rows(store)
+        return store
 
     def _mapped(self, measuring: Measuring) -> Mapped:
         settings, count = self._settings, len(self._frame.directions)
@@ -157,9 +163,12 @@ class Mapper:
         else:
             intervals = automatic_span(self._frame, measuring.losses)
         axes = tuple(
-            axis(interval, steps)
-            for interval, steps in zip(intervals, settings.steps, strict=True)
+            axis(interval, steps, to_one=direction.end is not None)
+            for interval, steps, direction in zip(
+                intervals, settings.steps, self._frame.directions, strict=True
+            )
         )
+        intervals = [*map(around, intervals, axes)]
         adaptive = None
         if settings.rtol is not None:
             adaptive = Adaptive(measuring, axes, intervals, settings.rtol)
@@ -232,6 +241,7 @@ class Mapper:
         missing = measuring.store.missing(points, name)
         on_frame = OnFrame(self._frame)
         on_frame.coordinates = missing
+        around = Around(land, self._settings.batch_norm, self._land)
         size = self._company.size
         for start in range(0, len(missing), size):
             chunk = missing[start : start + size]
@@ -240,10 +250,7 @@ class Mapper:
                 numbers: Sequence[int], start: int = start
             ) -> list[list[float]]:
                 wanted = [start + number for number in numbers]
-                values = at_points(
-                    land, on_frame, wanted, quantity, self._settings.batch_norm
-                )
-                return [[value] for value in values]
+                return [[around.value(quantity, on_frame, n)] for n in wanted]
 
             for at, row in zip(
                 chunk, self._company.shared(len(chunk), measured), strict=True
@@ -260,3 +267,11 @@ class Mapper:
             "rtol": self._settings.rtol,
         }
         return mapped
+
+
+def _fingerprint(land: Landscape) -> dict[str, float]:
+    """What tells one map's point and data from another's."""
+    found = fingerprint(land)
+    if land.test is not None:
+        found["test loss"] = land.test.loss()
+    return found

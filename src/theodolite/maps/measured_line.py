@@ -11,7 +11,8 @@ from torch import Tensor
 
 from theodolite.errors import ArgumentError, nearest_names
 from theodolite.maps.field import Field
-from theodolite.maps.frame import Direction
+from theodolite.maps.frame import Direction, Frame
+from theodolite.maps.place import Place
 from theodolite.maps.quantities import LOSS, TEST
 from theodolite.outcomes import Outcome
 
@@ -92,9 +93,7 @@ class Line:
 
     def point(self, t: float) -> Float[Tensor, " p"]:
         """The parameters at a coordinate, ``(p,)``."""
-        if t == 1 and self.axis.end is not None:
-            return self.axis.end.point.clone()
-        return self.start + t * self.axis.vector
+        return Frame(Place(self.start), (self.axis,)).place((t,)).point
 
     def __getitem__(self, name: str) -> Field:
         """One quantity by its name.
@@ -127,6 +126,7 @@ class Line:
             "seconds": self.seconds,
             "seed": self.seed,
             "outcome": self.outcome.name,
+            "notes": list(self.run.get("notes", ())),
         }
 
     def to_npz(self, path: str | Path) -> Path:
@@ -172,9 +172,7 @@ class Line:
     def __repr__(self) -> str:
         field = self.fields[LOSS]
         lines = [
-            f"Line: {len(self.t)} points, loss {field.low:.4g} … {field.high:.4g}"
-            + (f" ± {field.error:.2g}" if field.error else "")
-            + f". {self.outcome}",
+            f"Line: {len(self.t)} points, {field.range_told}; {self.outcome}",
             f"  t: {float(self.t[0]):.3g} … {float(self.t[-1]):.3g} × "
             f"{self.axis.length:.4g} ({self.axis.label}); the weights are "
             f"{self.scale:.4g}",
@@ -186,4 +184,5 @@ class Line:
         broken = int(field.broken.sum())
         if broken:
             lines.append(f"  at {broken} points the loss is NaN or infinite")
+        lines += [f"  note: {note}" for note in self.run.get("notes", ())]
         return "\n".join(lines)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from theodolite.errors import ArgumentError, nearest_names
 from theodolite.maps.field import Field
-from theodolite.maps.frame import Direction
+from theodolite.maps.frame import Direction, Frame
+from theodolite.maps.place import Place
 from theodolite.maps.quantities import LOSS, TEST
 from theodolite.maps.track import Track
 from theodolite.outcomes import Outcome
@@ -98,8 +99,7 @@ class Plane:
 
     def point(self, x: float, y: float) -> Float[Tensor, " p"]:
         """The parameters at some coordinates, ``(p,)``."""
-        first, second = self.axes
-        return self.center + x * first.vector + y * second.vector
+        return Frame(Place(self.center), self.axes).place((x, y)).point
 
     def __getitem__(self, name: str) -> Field:
         """One quantity by its name.
@@ -133,6 +133,7 @@ class Plane:
             "seconds": self.seconds,
             "seed": self.seed,
             "outcome": self.outcome.name,
+            "notes": list(self.run.get("notes", ())),
         }
 
     def to_npz(self, path: str | Path) -> Path:
@@ -191,10 +192,9 @@ class Plane:
         x, y, _ = self.lowest
         field = self.fields[LOSS]
         lines = [
-            f"Plane: {len(self.x)} × {len(self.y)} points, loss "
-            f"{field.low:.4g} … {field.high:.4g}"
-            + (f" ± {field.error:.2g}" if field.error else "")
-            + f", lowest at ({x:.3g}, {y:.3g}); {self.outcome}",
+            f"Plane: {len(self.x)} × {len(self.y)} points, {field.range_told}"
+            + (f", lowest at ({x:.3g}, {y:.3g})" if field.finite.any() else "")
+            + f"; {self.outcome}",
         ]
         for name, values, axis in zip("xy", (self.x, self.y), self.axes, strict=True):
             lines.append(
@@ -206,5 +206,6 @@ class Plane:
         broken = int(field.broken.sum())
         if broken:
             lines.append(f"  at {broken} points the loss is NaN or infinite")
+        lines += [f"  note: {note}" for note in self.run.get("notes", ())]
         lines += [f"  {track!r}" for track in self.tracks]
         return "\n".join(lines)

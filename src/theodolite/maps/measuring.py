@@ -12,7 +12,7 @@ from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.frame import Frame, OnFrame
 from theodolite.maps.point_store import Coordinates, PointStore
 from theodolite.maps.quantities import LOSS, TEST, OfOutput
-from theodolite.maps.several_points import SEVERAL, TOGETHER
+from theodolite.maps.several_points import ALONE, SEVERAL, TOGETHER
 from theodolite.maps.sharing import Company
 from theodolite.maps.sweep import Row, Tour, touring
 from theodolite.progress import Watcher
@@ -102,7 +102,7 @@ class Measuring:
             self._measure([at])
         return [self.known[at][LOSS] for at in wanted]
 
-    def prepare(self, wanted: Sequence[Coordinates], before: str | None) -> str | None:
+    def prepare(self, wanted: Sequence[Coordinates], before: str | None) -> str:
         """Before many points: see whether several at once are faster.
 
         Returns what was found, to be kept with the map: given as ``before`` it is not
@@ -111,10 +111,10 @@ class Measuring:
         """
         missing = self.store.missing(wanted, LOSS)
         if not missing or self._company.size > 1:
-            return before
+            return before or ALONE
         tour = self._touring(missing[:TOGETHER])
         if before is None:
-            return tour.try_several(self._per_point, len(missing))
+            return tour.try_several(self._per_point, len(missing)) or ALONE
         if before.startswith(SEVERAL):
             tour.take_several()
         return before
@@ -124,13 +124,15 @@ class Measuring:
 
         ``expected`` points are thought to follow, for the time that is told.
         """
-        missing = self.store.missing(wanted, LOSS)
-        while missing:
+        missing, done = self.store.missing(wanted, LOSS), 0
+        while done < len(missing):
             if self._company.together(self._budget.spent(self.evaluations)):
                 return False
-            chunk, missing = missing[: self.together], missing[self.together :]
+            room = max(1, self._budget.room(self.evaluations))
+            chunk = missing[done : done + int(min(self.together, room))]
             self._measure(chunk)
-            self._tell(len(missing) + expected)
+            done += len(chunk)
+            self._tell(len(missing) - done + expected)
         return True
 
     def _measure(self, chunk: Sequence[Coordinates]) -> None:

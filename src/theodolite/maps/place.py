@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -55,7 +56,7 @@ def as_place(land: Landscape, what: PlaceLike) -> Place:
         When it is none of these, or holds NaN or infinity.
     """
     if what is None:
-        return Place(land.point, _floating(land.model))
+        return Place(land.point, _own_buffers(land))
     if isinstance(what, Place):
         place = Place(_flat(land, what.point), what.buffers)
     elif isinstance(what, Tensor):
@@ -63,9 +64,10 @@ def as_place(land: Landscape, what: PlaceLike) -> Place:
     elif isinstance(what, nn.Module):
         inner = unwrapped(what)
         weights = dict(inner.named_parameters(remove_duplicate=False))
-        place = Place(_gathered(land, weights), _floating(inner))
+        place = Place(_gathered(land, weights), _buffers(land, _floating(inner)))
     elif isinstance(what, Mapping):
-        place = _from_state(land, _plain_names(what))
+        state = _plain_names(what)
+        place = Place(_gathered(land, state), _buffers(land, state))
     else:
         raise ArgumentError(
             found=f"A {type(what).__name__} as a point of the landscape.",
@@ -75,6 +77,13 @@ def as_place(land: Landscape, what: PlaceLike) -> Place:
         )
     _require_finite(land, place)
     return place
+
+
+def _own_buffers(land: Landscape) -> dict[str, Tensor]:
+    """Copies of the buffers that a landscape is measured with."""
+    found = _floating(land.model)
+    instead = getattr(land.evaluation, "instead", {})
+    return {name: instead.get(name, b).detach().clone() for name, b in found.items()}
 
 
 def _floating(model: nn.Module | None) -> dict[str, Tensor]:
@@ -99,21 +108,24 @@ def _flat(land: Landscape, point: Tensor) -> Tensor:
 
 def _plain_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """A state dict without what wrappers put in front of the names."""
-    for front in _WRAPPERS:
+    for front in 2 * _WRAPPERS:
         if state and all(name.startswith(front) for name in state):
             state = {name.removeprefix(front): t for name, t in state.items()}
     return state
 
 
-def _from_state(land: Landscape, state: Mapping[str, Tensor]) -> Place:
-    known = _floating(land.model)
-    buffers = {n: state[n].detach().clone() for n in known if n in state}
-    return Place(_gathered(land, state), buffers)
+def _buffers(land: Landscape, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of the buffers that the landscape's model has too, as it has them."""
+    own = _floating(land.model)
+    known = {name: state[name] for name in own if name in state}
+    for name, buffer in known.items():
+        _require_shape(f"Buffer {name!r}", buffer, own[name].shape)
+    return {n: b.detach().to(own[n], copy=True) for n, b in known.items()}
 
 
 def _gathered(land: Landscape, weights: Mapping[str, Tensor]) -> Tensor:
     """The landscape's parameters out of named tensors."""
-    chosen = land.parameters
+    chosen, weights = land.parameters, _with_other_names(land.model, weights)
     _require_same_rest(land, weights)
     for name, shape in zip(chosen.names, chosen.shapes, strict=True):
         if name not in weights:
@@ -123,13 +135,42 @@ def _gathered(land: Landscape, weights: Mapping[str, Tensor]) -> Tensor:
                 instead=f"Near: {nearest_names(name, weights)}. Give a checkpoint of "
                 "the same architecture.",
             )
-        if weights[name].shape != shape:
-            raise ParameterError(
-                found=f"Parameter {name!r} of shape {tuple(weights[name].shape)}.",
-                why=f"Here it has shape {tuple(shape)}.",
-                instead="Give a checkpoint of the same architecture.",
-            )
-    return chosen.flatten(weights[name].detach() for name in chosen.names)
+        _require_shape(f"Parameter {name!r}", weights[name], shape)
+    # checkpoints are often kept in a narrower type, and on the CPU
+    return chosen.flatten(
+        weights[name].detach().to(land.device, land.dtype) for name in chosen.names
+    )
+
+
+def _with_other_names(
+    model: nn.Module | None, weights: Mapping[str, Tensor]
+) -> Mapping[str, Tensor]:
+    """Tied weights under all their names, of which files may keep any one."""
+    tied: dict[int, list[str]] = {}
+    named = () if model is None else model.named_parameters(remove_duplicate=False)
+    for name, parameter in named:
+        tied.setdefault(id(parameter), []).append(name)
+    known = {
+        other: weights[name]
+        for names in tied.values()
+        for name in names
+        if name in weights
+        for other in names
+    }
+    return {**known, **weights}
+
+
+def _require_shape(what: str, found: Any, shape: torch.Size) -> None:
+    """Refuse what is no tensor of a shape."""
+    if isinstance(found, Tensor) and found.shape == shape:
+        return
+    is_tensor = isinstance(found, Tensor)
+    kind = f"of shape {tuple(found.shape)}" if is_tensor else type(found).__name__
+    raise ParameterError(
+        found=f"{what}, {kind}.",
+        why=f"Here it is a tensor of shape {tuple(shape)}.",
+        instead="Give a checkpoint of the same architecture.",
+    )
 
 
 def _require_same_rest(land: Landscape, weights: Mapping[str, Tensor]) -> None:
@@ -137,6 +178,8 @@ def _require_same_rest(land: Landscape, weights: Mapping[str, Tensor]) -> None:
     own = {} if land.model is None else dict(land.model.named_parameters())
     for name in own.keys() - {*land.parameters.names}:
         theirs = weights.get(name)
+        if theirs is not None:
+            _require_shape(f"Parameter {name!r}", theirs, own[name].shape)
         if theirs is not None and not torch.equal(own[name].to(theirs), theirs):
             raise ParameterError(
                 found=f"Parameter {name!r} is not what it is in the landscape's model.",

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from theodolite.budget import BudgetLike
 from theodolite.landscape import Landscape, require_landscape
-from theodolite.maps.batch_norm import BatchNorm, require_policy
+from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.direction import Directions, frame_for
 from theodolite.maps.frame import Direction, Frame
 from theodolite.maps.grid import SpanLike, StepsLike, as_steps
-from theodolite.maps.map_settings import Mapped, MapSettings, require_rtol
+from theodolite.maps.map_settings import Mapped, MapSettings, as_rtol, as_seed
 from theodolite.maps.mapping import Mapper
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.place import Place, PlaceLike, as_place
@@ -18,7 +18,6 @@ from theodolite.maps.quantities import QuantityLike, as_quantities
 from theodolite.maps.saving import finish
 from theodolite.maps.track_losses import Tracks
 from theodolite.progress import ProgressLike, as_watcher
-from theodolite.spectrum.eigenpairs import EigenPairs
 from theodolite.spectrum.vectors import norm
 
 
@@ -86,7 +85,8 @@ def plane(
         The error allowed, as a share of the range of the loss: then points are chosen
         where they are needed.
     budget : int or str, optional
-        Points at most, or a time like ``"30s"``; what is there by then is drawn.
+        Points at most (those that find the span aside), or a time like ``"30s"``; what
+        is there by then is drawn.
     tracks : mapping, optional
         Checkpoints to be drawn, by the name of their run: two losses each.
     out : str or Path, optional
@@ -116,8 +116,7 @@ def plane(
     nets", 2018, arXiv:1712.09913; checkpoints: Garipov et al., 2018, arXiv:1802.10026.
     """
     require_landscape(land)
-    require_policy(batch_norm)
-    require_rtol(rtol)
+    seed = as_seed(seed)
     origin = as_place(land, center)
     named = directions if isinstance(directions, str) else "given"
     settings = MapSettings(
@@ -128,12 +127,14 @@ def plane(
         seed=seed,
         quantities=as_quantities(quantities),
         batch_norm=batch_norm,
-        rtol=rtol,
+        rtol=as_rtol(rtol),
         budget=budget,
         out=None if out is None else Path(out),
         resume=resume,
         watcher=as_watcher(progress),
-        tracks=_with_corners(land, origin, directions, tracks or {}),
+        tracks=_with_corners(
+            land, origin, directions, {} if tracks is None else tracks
+        ),
     )
 
     def make_frame() -> Frame:
@@ -149,7 +150,7 @@ def _with_corners(
     land: Landscape, origin: Place, directions: Directions, tracks: Tracks
 ) -> Tracks:
     """The checkpoints that span the plane are drawn on it."""
-    if isinstance(directions, (str, EigenPairs)):
+    if not isinstance(directions, (list, tuple)):
         return tracks
     spanning = [part for part in directions if not isinstance(part, (Tensor, int))]
     if not spanning or any(isinstance(part, Direction) for part in spanning):

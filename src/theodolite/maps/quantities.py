@@ -4,15 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.errors import ArgumentError, nearest_names
+from theodolite.averages import class_weight, mean_and_weight, reduction_of
+from theodolite.batches import Batch
+from theodolite.errors import ArgumentError, LossError, nearest_names
 from theodolite.landscape import Landscape
 from theodolite.spectrum.eigsh import eigsh
 from theodolite.spectrum.vectors import norm
 
 LOSS, TEST = "loss", "test "
+# what the arrays of a map are called beside its quantities
+_TAKEN = ("at", "t", "x", "y", "points", "losses", "start", "center")
+_TAKEN += ("direction", "directions")
 
 
 @final
@@ -27,6 +33,41 @@ class OfOutput:
     """
 
     function: Callable[[Any, Any], Any]
+
+    def average(
+        self, name: str, output: Any, batch: Batch
+    ) -> tuple[Tensor, float | Tensor]:
+        """The mean over a batch, and the batch's weight.
+
+        Raises
+        ------
+        ArgumentError
+            When the function gives no number.
+        """
+        weighed = class_weight(self.function, batch.target) is not None
+        known = weighed or reduction_of(self.function) is not None
+        function = self.function if known else self._number
+        try:
+            return mean_and_weight(function, output, batch)
+        except LossError as error:
+            raise ArgumentError(
+                found=f"The quantity {name!r}, measured as losses are: {error.found}",
+                why="A quantity is one number at every point.",
+                instead="Return a float tensor, the mean over the batch, or the pair "
+                "(sum, count).",
+            ) from error
+
+    def _number(self, output: Any, target: Any) -> Any:
+        """What the function gives; plain numbers as tensors."""
+        value = self.function(output, target)
+        if isinstance(value, (tuple, list)) and len(value) == 2:
+            return _as_tensor(value[0]), value[1]
+        return _as_tensor(value)
+
+
+def _as_tensor(value: Any) -> Any:
+    plain = isinstance(value, (int, float))
+    return torch.tensor(float(value), dtype=torch.float64) if plain else value
 
 
 @final
@@ -44,6 +85,24 @@ class AtPoint:
 
     function: Callable[[Landscape, Float[Tensor, " p"]], float]
     every: int = 5
+
+    def number(self, land: Landscape, point: Float[Tensor, " p"]) -> float:
+        """What the function gives at a point.
+
+        Raises
+        ------
+        ArgumentError
+            When it gives no number.
+        """
+        value = self.function(land, point)
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError(
+                found=f"A {type(value).__name__} as a quantity at a point.",
+                why="It is one number at every point.",
+                instead="Let the function given to AtPoint return a float.",
+            ) from error
 
 
 Quantity = OfOutput | AtPoint
@@ -107,12 +166,25 @@ def as_quantities(given: QuantityLike) -> dict[str, Quantity]:
     """
     if isinstance(given, str):
         given = (given,)
+    if not isinstance(given, (Mapping, Sequence)):
+        raise ArgumentError(
+            found=f"A {type(given).__name__} as quantities.",
+            why="Each quantity has a name.",
+            instead='Give names like ("error",), or functions by name: '
+            '{"mine": f} with f(output, target).',
+        )
     if not isinstance(given, Mapping):
         return {name: _known(name) for name in given}
     return {name: _as_quantity(name, value) for name, value in given.items()}
 
 
-def _known(name: str) -> Quantity:
+def _known(name: Any) -> Quantity:
+    if not isinstance(name, str):
+        raise ArgumentError(
+            found=f"A {type(name).__name__} as a quantity without a name.",
+            why="The map shows each under its name.",
+            instead='Give it by name: quantities={"mine": f}.',
+        )
     if name not in KNOWN:
         raise ArgumentError(
             found=f"No quantity is called {name!r}.",
@@ -123,12 +195,15 @@ def _known(name: str) -> Quantity:
     return KNOWN[name]
 
 
-def _as_quantity(name: str, value: Any) -> Quantity:
-    if name == LOSS or name.startswith(TEST):
+def _as_quantity(name: Any, value: Any) -> Quantity:
+    _require_free(name)
+    if isinstance(value, AtPoint) and (
+        not isinstance(value.every, int) or value.every < 1
+    ):
         raise ArgumentError(
-            found=f"A quantity called {name!r}.",
-            why="The map has one of that name already.",
-            instead="Give it another name.",
+            found=f"The quantity {name!r} with every={value.every!r}.",
+            why="It is measured at every so-manieth row and column.",
+            instead="Give a whole number from 1 on.",
         )
     if isinstance(value, (OfOutput, AtPoint)):
         return value
@@ -142,3 +217,19 @@ def _as_quantity(name: str, value: Any) -> Quantity:
             "theodolite.maps.AtPoint(f) with f(land, point).",
         )
     return OfOutput(value)
+
+
+def _require_free(name: Any) -> None:
+    """Refuse names that mean something else, here or in a map's files."""
+    taken = (
+        not isinstance(name, str)
+        or name in {"", LOSS, *_TAKEN}
+        or name.startswith((TEST, "track."))
+        or name.endswith(".measured")
+    )
+    if taken:
+        raise ArgumentError(
+            found=f"A quantity called {name!r}.",
+            why="The map has one of that name already, or needs it in its files.",
+            instead="Give it another name.",
+        )

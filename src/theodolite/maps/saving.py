@@ -10,7 +10,7 @@ from torch import Tensor
 from theodolite.errors import RunFolderError
 from theodolite.maps.field import Field
 from theodolite.maps.frame import Frame
-from theodolite.maps.map_folder import MapFolder
+from theodolite.maps.map_folder import ARRAYS, MapFolder
 from theodolite.maps.measured_line import Line
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.place import Place
@@ -20,7 +20,6 @@ from theodolite.outcomes import Outcome
 from theodolite.spectrum.vectors import norm
 from theodolite.storage.files import read_tensors, write_tensors
 
-ARRAYS = "arrays.safetensors"
 _TRACK = ("x", "y", "distance", "loss", "plane_loss")
 
 
@@ -103,7 +102,7 @@ def read_map(folder: str | Path) -> Plane | Line:
     """
     source = MapFolder(Path(folder))
     run, arrays = source.run(), read_tensors(Path(folder) / ARRAYS)
-    if "axes" not in run or "losses" not in arrays:
+    if "fields" not in run or "losses" not in arrays:
         raise RunFolderError(
             found=f"{folder} holds no finished map.",
             why="Its picture is written when measuring ends.",

@@ -9,17 +9,20 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from theodolite.averages import mean_and_weight
 from theodolite.batches import Batch
+from theodolite.errors import TheodoliteError
 from theodolite.evaluation import Evaluation
 from theodolite.landscape import Landscape
 from theodolite.maps.quantities import LOSS, TEST, OfOutput
 
 # points in one pass; always so many, so that a point's last bit hangs on no other
 TOGETHER = 8
-SEVERAL = f"{TOGETHER} points at once"
+SEVERAL, ALONE = f"{TOGETHER} points at once", "one point at a time"
 # a trial is worth while for so many points, and so many seconds
 _POINTS, _SECONDS = 64, 1.0
+# seconds a batch from which on the work itself takes the time, and eight times the
+# memory would be a lot
+_LONG = 0.05
 # how much faster it has to be
 _GAIN = 0.75
 # how far two ways of one loss may differ
@@ -29,9 +32,10 @@ Lands = Sequence[tuple[Landscape, Evaluation]]
 Row = dict[str, float]
 
 
-def pays(count: int, seconds: float) -> bool:
-    """Whether so many points, at so many seconds each, are worth a trial."""
-    return count >= _POINTS and count * seconds > _SECONDS
+def pays(count: int, seconds: float, batches: int) -> bool:
+    """Whether so many points, at so many seconds for all batches, are worth a trial."""
+    quick = seconds < _LONG * batches
+    return count >= _POINTS and count * seconds > _SECONDS and quick
 
 
 @final
@@ -75,8 +79,8 @@ class SeveralPoints:
             with evaluate.at(given):
                 output = evaluate.output(given, batch)
                 pairs = [evaluate.average(output, batch)] + [
-                    mean_and_weight(quantity.function, output, batch)
-                    for quantity in self._quantities.values()
+                    quantity.average(name, output, batch)
+                    for name, quantity in self._quantities.items()
                 ]
             means = [mean.double() for mean, _ in pairs]
             weights = [_as_double(weight, means[0]) for _, weight in pairs]
@@ -113,15 +117,21 @@ def trial(
         began = time.perf_counter()
         rows = several.rows(points)
         together = (time.perf_counter() - began) / TOGETHER
-    except (RuntimeError, NotImplementedError, ValueError) as error:
-        # a model that looks at its values, or an operation without a batched form
-        return False, f"one point at a time, as several cannot be run at once: {error}"
+    except Exception as error:
+        # a model that looks at its values, an operation without a batched form, memory
+        return False, f"{ALONE}, as several cannot be run at once: {_first_of(error)}"
     same = all(
         isclose(alone[name], rows[0][name], rel_tol=_ROUNDING, abs_tol=_ROUNDING)
         for name in alone
     )
     share = together / single
     if not same or share > _GAIN:
-        why = f"{share:.2f} of the time" if same else "another result"
-        return False, f"one point at a time, as several at once took {why}"
+        why = f"took {share:.2f} of the time" if same else "gave another result"
+        return False, f"{ALONE}, as several at once {why}"
     return True, f"{SEVERAL}, in {share:.2f} of the time"
+
+
+def _first_of(error: Exception) -> str:
+    """The first sentence of what torch says; our own errors lead to it."""
+    cause = error.__cause__ if isinstance(error, TheodoliteError) else None
+    return str(cause or error).partition("\n")[0].partition(". ")[0]

@@ -4,27 +4,27 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
-from typing import Protocol, final, runtime_checkable
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.averages import Weight, mean_and_weight, require_samples
+from theodolite.averages import Weight, require_samples
 from theodolite.batches import Batch
 from theodolite.evaluation import Evaluation
 from theodolite.landscape import Landscape
+from theodolite.maps.around import Around
 from theodolite.maps.batch_norm import (
     BatchNorm,
     BatchNormPolicy,
-    Buffers,
     Frozen,
-    normalising,
     policy_for,
 )
 from theodolite.maps.first_layer import FirstLayers, first_layers
 from theodolite.maps.frame import OnFrame
 from theodolite.maps.place import Place
+from theodolite.maps.points import Listed, Points
 from theodolite.maps.quantities import (
     LOSS,
     TEST,
@@ -46,40 +46,6 @@ from theodolite.progress import ProgressLike, as_watcher
 _TOGETHER = 64
 
 Row = dict[str, float]
-
-
-@runtime_checkable
-class Points(Protocol):
-    """Points to be visited, each written into memory that is used again."""
-
-    def __len__(self) -> int: ...
-
-    def write(self, number: int, flat: Float[Tensor, " p"]) -> None:
-        """Put one point's coordinates into ``flat``."""
-        ...
-
-    def buffers(self, number: int) -> Mapping[str, Tensor]:
-        """The buffers that belong to it, as far as they are known."""
-        ...
-
-
-@final
-class Listed:
-    """Places one by one."""
-
-    def __init__(self, places: Sequence[Place]) -> None:
-        self._places = places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def write(self, number: int, flat: Float[Tensor, " p"]) -> None:
-        """Copy a place's point."""
-        flat.copy_(self._places[number].point)
-
-    def buffers(self, number: int) -> Mapping[str, Tensor]:
-        """Those of the place."""
-        return self._places[number].buffers
 
 
 def swept(
@@ -114,10 +80,13 @@ def swept(
         name: torch.tensor([row[name] for row in rows], dtype=torch.float64)
         for name in (rows[0] if rows else ())
     }
-    for name, quantity in chosen.items():
-        if isinstance(quantity, AtPoint):
-            values = at_points(land, points, range(len(points)), quantity, batch_norm)
-            found[name] = torch.tensor(list(values), dtype=torch.float64)
+    around = {name: q for name, q in chosen.items() if isinstance(q, AtPoint)}
+    for front, one in (("", land), (TEST, land.test)) if around else ():
+        if one is not None:
+            place = Around(one, batch_norm, land)
+            for name, quantity in around.items():
+                values = [place.value(quantity, points, n) for n in range(len(points))]
+                found[front + name] = torch.tensor(values, dtype=torch.float64)
     return found
 
 
@@ -146,7 +115,12 @@ def touring(
             _Vessel(land, flat, leaves),
             list(zip(lands, evaluations, strict=True)),
             quantities,
-            policy_for(batch_norm, land.model, land.batches),
+            policy_for(
+                batch_norm,
+                land.model,
+                land.batches,
+                partial(evaluations[0].output, leaves),
+            ),
         )
         if isinstance(points, OnFrame) and land.model is not None:
             tour.first = stack.enter_context(
@@ -169,15 +143,19 @@ class _Vessel:
     def __init__(self, land: Landscape, flat: Tensor, leaves: Sequence[Tensor]) -> None:
         self.flat, self.leaves = flat, leaves
         self._parameters = land.parameters
-        memory = flat.untyped_storage().data_ptr()
-        self._one = all(t.untyped_storage().data_ptr() == memory for t in leaves)
+        self._memory = flat.untyped_storage().data_ptr()
 
     def fill(self) -> None:
         """Let the leaves be what the flat vector is."""
-        if not self._one:
+        # a forward pass may have put other memory into a leaf: weight.data = ...
+        if not all(map(self._shows, self.leaves)):
             fresh = self._parameters.split(self.flat)
             for leaf, new in zip(self.leaves, fresh, strict=True):
                 leaf.copy_(new)
+
+    def _shows(self, leaf: Tensor) -> bool:
+        """Whether a leaf is a piece of the flat vector itself."""
+        return leaf.untyped_storage().data_ptr() == self._memory
 
 
 @final
@@ -265,8 +243,10 @@ class Tour:
         and buffers do not allow it.
         """
         land = self._lands[0][0]
-        kept = self.together == 1 and isinstance(self._policy, Frozen)
-        if not kept or land.model is None or not pays(count, seconds):
+        kept = [one.batches.kept or () for one, _ in self._lands]
+        alone = self.together > 1 or not isinstance(self._policy, Frozen)
+        batches = sum(map(len, kept))
+        if alone or land.model is None or not pays(count, seconds, batches):
             return None
         several = SeveralPoints(self._lands, self._quantities)
         chunk = range(len(self._points))
@@ -313,6 +293,8 @@ class Tour:
         if number != self._here:
             self._points.write(number, self._vessel.flat)
             self._vessel.fill()
+            if self.first is not None:
+                self.first.arrived()
             self._here = number
             self._policy.arrive(partial(self._points.buffers, number))
 
@@ -326,7 +308,7 @@ class Tour:
         output = evaluate.output(self._vessel.leaves, batch)
         sums[number, LOSS].add(*evaluate.average(output, batch))
         for name, quantity in self._quantities.items():
-            sums[number, name].add(*mean_and_weight(quantity.function, output, batch))
+            sums[number, name].add(*quantity.average(name, output, batch))
 
 
 @final
@@ -346,34 +328,3 @@ class _Average:
         total = sum(weight for _, weight in terms)
         require_samples(total)
         return sum(weight * mean for mean, weight in terms if weight) / total
-
-
-def at_points(
-    land: Landscape,
-    points: Points,
-    numbers: Iterable[int],
-    quantity: AtPoint,
-    batch_norm: BatchNorm = "frozen",
-) -> Iterator[float]:
-    """A quantity of the landscape around some of the points."""
-    flat = torch.empty(land.size, dtype=land.dtype, device=land.device)
-    # buffers are written to: those of a model of our own
-    moving = batch_norm != "frozen" and bool(normalising(land.model))
-    place = land.to(land.dtype) if moving else land
-    for number in numbers:
-        points.write(number, flat)
-        if moving:
-            _put_buffers(place, flat, partial(points.buffers, number), batch_norm)
-        yield float(quantity.function(place, flat.clone()))
-
-
-def _put_buffers(
-    land: Landscape, flat: Tensor, buffers: Buffers, batch_norm: BatchNorm
-) -> None:
-    """Give a model of our own the buffers that it has at a point."""
-    assert land.model is not None
-    with land.held_at(land.parameters.split(flat)):
-        policy_for(batch_norm, land.model, land.batches).arrive(buffers)
-        found = {n: b.clone() for n, b in land.model.named_buffers()}
-    for name, buffer in land.model.named_buffers():
-        buffer.copy_(found[name])

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape
 from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.frame import Frame
@@ -24,6 +25,30 @@ _MARGIN = 0.2
 # checkpoints by the name of their run: a list, a mapping from labels to checkpoints, or
 # anything else that can be gone through twice
 Tracks = Mapping[str, Any]
+
+
+def require_tracks(tracks: Any) -> None:
+    """Refuse what holds no checkpoints by the names of their runs.
+
+    Raises
+    ------
+    ArgumentError
+        Also for what can be gone through only once.
+    """
+    instead = 'Give tracks={"sgd": [checkpoint, checkpoint]}.'
+    if not isinstance(tracks, Mapping):
+        raise ArgumentError(
+            found=f"A {type(tracks).__name__} as tracks.",
+            why="The runs on a plane are told apart by their names.",
+            instead=instead,
+        )
+    for name, run in tracks.items():
+        if isinstance(run, (Iterator, nn.Module, str)) or not isinstance(run, Iterable):
+            raise ArgumentError(
+                found=f"A {type(run).__name__} as the track {name!r}.",
+                why="Its checkpoints are gone through twice.",
+                instead=instead,
+            )
 
 
 def feet(land: Landscape, frame: Frame, tracks: Tracks) -> tuple[Track, ...]:
@@ -51,8 +76,13 @@ def labels_of(checkpoints: Any) -> list[str] | None:
 
 def places_of(land: Landscape, checkpoints: Any) -> Iterator[Place]:
     """The checkpoints one by one, so that no more than one need be in memory."""
-    named = isinstance(checkpoints, Mapping)
-    for checkpoint in checkpoints.values() if named else checkpoints:
+    if isinstance(checkpoints, Mapping):
+        each = checkpoints.values()
+    else:
+        # a trajectory knows its checkpoints' buffers as well
+        places = getattr(checkpoints, "places", None)
+        each = checkpoints if places is None else places()
+    for checkpoint in each:
         yield as_place(land, checkpoint)
 
 
@@ -100,7 +130,9 @@ def _measured(
     enough = measuring.measure(feet, expected=len(track))
     known = measuring.store.held(LOSS)
     true: list[float] = []
-    for at, place in zip(_keys(track), places_of(land, checkpoints), strict=True):
+    for foot, place in zip(_feet(track), places_of(land, checkpoints), strict=True):
+        # two checkpoints may share their foot, their distance, even their weights
+        at = (*foot, _mark(place))
         if at not in known and enough:
             known[at] = _true_loss(land, place, batch_norm)
             measuring.store.add(at, {LOSS: known[at]})
@@ -112,10 +144,20 @@ def _measured(
     )
 
 
-def _keys(track: Track) -> list[Coordinates]:
-    """Where a checkpoint itself is kept: its foot, and how far off the plane."""
+def _feet(track: Track) -> list[Coordinates]:
+    """Every checkpoint's foot, and how far off the plane it is."""
     columns = (track.x.tolist(), track.y.tolist(), track.distance.tolist())
     return list(zip(*columns, strict=True))
+
+
+def _mark(place: Place) -> float:
+    """A number that tells a checkpoint from others, as a fingerprint does."""
+    found = 0.0
+    for tensor in (place.point, *place.buffers.values()):
+        flat = tensor.double().flatten()
+        numbers = torch.arange(1, len(flat) + 1, dtype=flat.dtype, device=flat.device)
+        found += float((flat * numbers.sin()).sum())
+    return found
 
 
 def _true_loss(land: Landscape, place: Place, batch_norm: BatchNorm) -> float:

@@ -41,7 +41,7 @@ def first_model(what: Any) -> nn.Module:
                 why="It has no layers, whose units could be permuted.",
                 instead="Give two models, or a landscape over a model and data.",
             )
-        return what.model
+        return _standing(what, what.model)
     require_plain_module(what)
     return unwrapped(what)
 
@@ -72,6 +72,16 @@ def second_model(first: Any, what: Any) -> nn.Module:
         )
     _require_alike(model, second)
     return second
+
+
+def _standing(land: Landscape, model: nn.Module) -> nn.Module:
+    """A landscape's model, or a copy where the landscape is measured elsewhere."""
+    chosen = dict(model.named_parameters())
+    own = land.parameters.flatten(chosen[n].detach() for n in land.parameters.names)
+    instead = getattr(land.evaluation, "instead", {})
+    if not instead and torch.equal(own, land.point):
+        return model
+    return _at_place(model, land, as_place(land, None))
 
 
 def copied(model: nn.Module) -> nn.Module:

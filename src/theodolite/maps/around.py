@@ -1,0 +1,71 @@
+"""What is measured of the landscape around points: gradients, curvatures."""
+
+from collections.abc import Mapping
+from copy import copy
+from functools import partial
+from typing import final
+
+import torch
+from torch import Tensor
+
+from theodolite.evaluation import ModelEvaluation
+from theodolite.landscape import Landscape
+from theodolite.maps.batch_norm import BatchNorm, Buffers, normalising, policy_for
+from theodolite.maps.points import Points
+from theodolite.maps.quantities import AtPoint
+
+
+@final
+class Around:
+    """A landscape that is asked for quantities at points, with the buffers of each.
+
+    Parameters
+    ----------
+    land : Landscape
+        What is measured.
+    batch_norm : str
+        The policy for running statistics.
+    statistics : Landscape, optional
+        Over whose data they are re-estimated; the landscape itself by default.
+    """
+
+    def __init__(
+        self,
+        land: Landscape,
+        batch_norm: BatchNorm,
+        statistics: Landscape | None = None,
+    ) -> None:
+        self._moving = batch_norm != "frozen" and bool(normalising(land.model))
+        self._land = land
+        self._batch_norm: BatchNorm = batch_norm
+        self._batches = (statistics or land).batches
+        self._flat = torch.empty(land.size, dtype=land.dtype, device=land.device)
+
+    def value(self, quantity: AtPoint, points: Points, number: int) -> float:
+        """A quantity at one of the points."""
+        points.write(number, self._flat)
+        land = self._land
+        if self._moving:
+            land = with_buffers(land, self._buffers(partial(points.buffers, number)))
+        return quantity.number(land, self._flat.clone())
+
+    def _buffers(self, buffers: Buffers) -> dict[str, Tensor]:
+        """Those that the model has at the point."""
+        land, model = self._land, self._land.model
+        assert model is not None
+        leaves = land.parameters.split(self._flat)
+        with land.held_at(leaves) as evaluate:
+            output = partial(evaluate.output, leaves)
+            policy = policy_for(self._batch_norm, model, self._batches, output)
+            policy.arrive(buffers)
+            return {name: b.clone() for name, b in model.named_buffers()}
+
+
+def with_buffers(land: Landscape, buffers: Mapping[str, Tensor]) -> Landscape:
+    """The same landscape with others in the place of the model's buffers."""
+    evaluation = land.evaluation
+    if not buffers or not isinstance(evaluation, ModelEvaluation):
+        return land
+    other = copy(land)
+    other.be_elsewhere(evaluation.with_(buffers), land.point)
+    return other
