@@ -20,7 +20,13 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
 
 
-def test_the_readmes_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readmes_code_runs(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # it writes files where it runs
+    monkeypatch.chdir(tmp_path)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = nn.Linear(3, 2)
@@ -37,6 +43,8 @@ def test_the_readmes_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "SpeedLimit" in printed
     assert "largest eigenvalues" in printed
     assert "slope" in printed
+    assert "MergeTree" in printed
+    assert (tmp_path / "plane.vtp").exists()
 
 
 @pytest.mark.parametrize("text", [README, METHODS], ids=["README", "methods"])

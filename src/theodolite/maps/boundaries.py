@@ -109,16 +109,16 @@ def boundaries(
     the flattest, where λ_min is known), and their verdicts are looked at as by
     :func:`theodolite.maps.descend`. Bisection finds the rates between which they
     change. The point is made to stand still: its gradient is subtracted,
-    f(θ) − ∇f(θ₀)ᵀθ, which leaves every curvature as it is, so that the predictions 1/λ_max and 2/λ_max
-    can be tested at points that are no minima. Where convergence begins hangs on
-    ``steps``, within which the distance has to come down to a tenth; it is looked for
-    up to 256 parameters, where λ_min is positive.
+    f(θ) − ∇f(θ₀)ᵀθ, which leaves every curvature as it is, so that the predictions
+    1/λ_max and 2/λ_max can be tested at points that are no minima. Where convergence
+    begins hangs on ``steps``, within which the distance has to come down to a tenth; it
+    is looked for up to 256 parameters, where λ_min is positive.
 
     Costs 15 to 40 descents of up to ``steps`` gradients.
 
     Misleads where the landscape bends otherwise within the kick, as networks with kinks
     do within any kick that single precision can see. Observed and predicted come
-    together in double precision, to which a copy of the model is therefore converted.
+    together in double precision, in which everything is therefore measured.
 
     Parameters
     ----------
