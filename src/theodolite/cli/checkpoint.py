@@ -1,5 +1,6 @@
 """From a word on the command line to a point of a landscape."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -82,7 +83,10 @@ def _weights(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # it warns of what it may not understand, and refuses what it does not
+            warnings.simplefilter("ignore")
+            held = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise TargetError(
             found=f"{path} cannot be read: {type(error).__name__}: {error}",
