@@ -43,15 +43,19 @@ class Table:
         Headings.
     rows : list of tuples
         A text for each column.
+    words : bool
+        Whether they are words, which begin at the left, and not numbers.
     """
 
     title: str
     text: str
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    words: bool = False
 
     def __str__(self) -> str:
-        rules = ["---", *["---:"] * (len(self.columns) - 1)]
+        rule = "---" if self.words else "---:"
+        rules = ["---", *[rule] * (len(self.columns) - 1)]
         lines = [_line(self.columns), f"|{'|'.join(rules)}|", *map(_line, self.rows)]
         return "\n\n".join([f"## {self.title}", self.text, "\n".join(lines)])
 

@@ -53,7 +53,7 @@ def seconds(call: Call, repeats: int = 1) -> float:
     return (time.process_time() - began) / repeats
 
 
-def interleaved(calls: Mapping[str, Call], rounds: int) -> Times:
+def interleaved(calls: Mapping[str, Call], rounds: int, unit: str = UNIT) -> Times:
     """CPU time of each call in each round; the unit before and after the others.
 
     Parameters
@@ -63,6 +63,8 @@ def interleaved(calls: Mapping[str, Call], rounds: int) -> Times:
     rounds : int
         How often each is measured; less often, but three times at least, where that
         would take minutes.
+    unit : str
+        Which of them the others will be divided by.
     """
     began = time.process_time()
     repeats = {name: _repeats(call) for name, call in calls.items()}
@@ -70,12 +72,12 @@ def interleaved(calls: Mapping[str, Call], rounds: int) -> Times:
     for done in range(rounds):
         if done >= _FEWEST and time.process_time() - began > _PATIENCE:
             break
-        before = seconds(calls[UNIT], repeats[UNIT])
+        before = seconds(calls[unit], repeats[unit])
         for name, call in calls.items():
-            if name != UNIT:
+            if name != unit:
                 times[name].append(seconds(call, repeats[name]))
-        after = seconds(calls[UNIT], repeats[UNIT])
-        times[UNIT].append((before + after) / 2)
+        after = seconds(calls[unit], repeats[unit])
+        times[unit].append((before + after) / 2)
     return times
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import theodolite as td
 from networks import CNN, MLP, Tied, TwoInputs
 from theodolite.errors import ArgumentError, ParameterError
+from watch import nothing_changes
 
 F64 = torch.float64
 KINDS = ("filter", "layer", "random", "eigen", "eigen-bottom", "eigen-ends")
@@ -132,28 +133,6 @@ def everything() -> tuple[nn.Module, tuple[Tensor, Tensor]]:
     return model.eval(), data
 
 
-def state_of(model: nn.Module) -> list[Any]:
-    """All that a measurement could change, copied."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return [
-        [t.detach().clone() for t in tensors],
-        [id(t) for t in tensors],
-        [m.training for m in model.modules()],
-        [t.requires_grad for t in tensors],
-        [None if p.grad is None else p.grad.clone() for p in model.parameters()],
-        torch.random.get_rng_state(),
-        [getattr(m, "momentum", None) for m in model.modules()],
-    ]
-
-
-def same(before: Any, after: Any) -> bool:
-    if isinstance(before, Tensor):
-        return isinstance(after, Tensor) and torch.equal(before, after)
-    if isinstance(before, list):
-        return len(before) == len(after) and all(map(same, before, after))
-    return before == after
-
-
 @pytest.mark.parametrize("batch_norm", ["frozen", "re-estimated"])
 def test_a_network_with_everything_is_mapped_and_comes_back_untouched(
     batch_norm: Any,
@@ -161,12 +140,11 @@ def test_a_network_with_everything_is_mapped_and_comes_back_untouched(
     model, data = everything()
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
-    before = state_of(model)
     land = td.Landscape(model, nn.CrossEntropyLoss(), data, batch_size=16)
-    plane = td.plane(
-        land, steps=7, batch_norm=batch_norm, quantities=("error", "gradient_norm")
-    )
-    assert same(before, state_of(model))
+    with nothing_changes(model):
+        plane = td.plane(
+            land, steps=7, batch_norm=batch_norm, quantities=("error", "gradient_norm")
+        )
     assert bool(plane.loss.isfinite().all())
     assert plane["gradient_norm"].values.shape == (1, 1) or plane["gradient_norm"].every
     if batch_norm == "frozen":
@@ -175,16 +153,14 @@ def test_a_network_with_everything_is_mapped_and_comes_back_untouched(
 
 def test_the_model_comes_back_untouched_when_a_point_fails() -> None:
     model, data = everything()
-    before = state_of(model)
 
     def broken(output: Tensor, target: Tensor) -> Tensor:
         message = "broken on purpose"
         raise RuntimeError(message)
 
     land = td.Landscape(model, nn.CrossEntropyLoss(), data)
-    with pytest.raises(RuntimeError, match="on purpose"):
+    with nothing_changes(model), pytest.raises(RuntimeError, match="on purpose"):
         td.plane(land, steps=3, quantities={"mine": broken})
-    assert same(before, state_of(model))
 
 
 def test_test_data_and_quantities_are_measured_along() -> None:

@@ -43,6 +43,8 @@ def belongings(model: nn.Module) -> dict[str, Any]:
     for name, module in model.named_modules():
         found[f"{name} mode"] = module.training
         found[f"{name} hooks"] = len(module._forward_pre_hooks)
+        found[f"{name} attributes"] = sorted(vars(module))
+        found[f"{name} momentum"] = getattr(module, "momentum", None)
         for key, tensor in [*module._parameters.items(), *module._buffers.items()]:
             if tensor is None:
                 found[f"{name}.{key}"] = None

@@ -45,9 +45,9 @@ def cut_anew(
     kept = batches.kept
     if kept is not None and not all(map(has_rows, kept)):
         return None
-    joined = None if kept is None else _joined(kept)
-    if joined is not None:
-        return batches.over([part.raw for part in _dealt(joined, pieces, seed)])
+    whole = None if kept is None else joined(kept)
+    if whole is not None:
+        return batches.over([part.raw for part in _dealt(whole, pieces, seed)])
     each = -(-pieces // len(sizes))
     return None if each < 2 else batches.over(CutBatches(batches.source, each, seed))
 
@@ -153,7 +153,7 @@ def _rows_of(batch: Batch, places: Tensor) -> Batch:
     return Batch(inputs, inputs if same else mapped(batch.target, change))
 
 
-def _joined(batches: Sequence[Batch]) -> Batch | None:
+def joined(batches: Sequence[Batch]) -> Batch | None:
     """All batches as one, where their rows have one shape and the rest is equal."""
     if len(batches) == 1:
         return batches[0]

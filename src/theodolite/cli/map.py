@@ -8,15 +8,24 @@ from rich.console import Console
 
 from theodolite.budget import seconds_of
 from theodolite.cli.announcing import Announcing
-from theodolite.cli.checkpoint import find_landscape, find_place
+from theodolite.cli.checkpoint import (
+    find_landscape,
+    find_place,
+    is_file_of_weights,
+)
 from theodolite.cli.processes import company
 from theodolite.cli.survey import INTERRUPTED, default_folder
 from theodolite.errors import ArgumentError, MissingPackageError
 from theodolite.landscape import Landscape
+from theodolite.maps.batch_norm import require_policy
+from theodolite.maps.direction import require_kind
+from theodolite.maps.grid import as_intervals, as_steps
 from theodolite.maps.line import line
+from theodolite.maps.map_settings import as_rtol, as_seed
 from theodolite.maps.measured_line import Line
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.plane import plane
+from theodolite.maps.quantities import as_quantities
 from theodolite.progress import Silent
 
 
@@ -65,13 +74,12 @@ def run_map(
     quiet: bool,
 ) -> int:
     """Map a target, print what was found, write the run folder; the exit code."""
-    if options.budget is not None:
-        seconds_of(options.budget)
+    _require(options, seed)
     console = Console(stderr=True)
     with company() as leads:
         quiet = quiet or not leads
         if not quiet:
-            console.print(f"Mapping {target} …", highlight=False)
+            console.print(f"Mapping {target} …", highlight=False, markup=False)
         land, _ = find_landscape(target, seed=seed)
         folder = out or default_folder(target, resume=resume, kind="map")
         found = _mapped(
@@ -87,6 +95,34 @@ def run_map(
     return INTERRUPTED if found.outcome.name == "interrupted" else 0
 
 
+def _require(options: MapOptions, seed: int) -> None:
+    """Refuse what is mistyped before anything is loaded or trained."""
+    if options.budget is not None:
+        seconds_of(options.budget)
+    if len(options.to) > 2:
+        raise ArgumentError(
+            found=f"{len(options.to)} checkpoints.",
+            why="A line leads to one, a plane lies through two more.",
+            instead="Give --to once or twice; theodolite compare takes any number.",
+        )
+    if options.to and options.along is not None:
+        raise ArgumentError(
+            found=f"Both --to and --along {options.along}.",
+            why="A line leads to a checkpoint, or along a direction.",
+            instead="Leave one of the two out.",
+        )
+    for text in options.to:
+        is_file_of_weights(text)
+    require_kind(options.along or options.directions)
+    require_policy(options.batch_norm)
+    as_quantities(options.quantities)
+    as_steps(options.steps, 1)
+    as_rtol(options.rtol or None)
+    as_seed(seed)
+    if options.span is not None:
+        as_intervals(options.span, 1)
+
+
 def _mapped(land: Landscape, options: MapOptions, **settings: Any) -> Plane | Line:
     places = [find_place(text, land, seed=settings["seed"]) for text in options.to]
     common = {
@@ -98,12 +134,6 @@ def _mapped(land: Landscape, options: MapOptions, **settings: Any) -> Plane | Li
         "budget": options.budget,
         **settings,
     }
-    if len(places) > 2:
-        raise ArgumentError(
-            found=f"{len(places)} checkpoints.",
-            why="A line leads to one, a plane lies through two more.",
-            instead="Give --to once or twice; theodolite compare takes any number.",
-        )
     if len(places) == 2:
         return plane(land, directions=places, **common)
     if places:
@@ -116,7 +146,7 @@ def _mapped(land: Landscape, options: MapOptions, **settings: Any) -> Plane | Li
 def _show(found: Plane | Line, folder: Path, console: Console, *, quiet: bool) -> None:
     out = Console()
     if not quiet:
-        out.print(repr(found), highlight=False, markup=False)
+        out.print(repr(found), highlight=False, soft_wrap=True, markup=False)
     try:
         picture = found.figure(folder / "map.png")
     except MissingPackageError as error:

@@ -65,9 +65,14 @@ def frame_for(
     return frame
 
 
-def _of_kind(
-    land: Landscape, origin: Place, kind: str, count: int, seed: int
-) -> list[Direction]:
+def require_kind(kind: str) -> None:
+    """Refuse what is no kind of direction.
+
+    Raises
+    ------
+    ArgumentError
+        With those that there are.
+    """
     if kind not in KINDS:
         more = "A trajectory draws its own: trajectory.plane(land)."
         raise ArgumentError(
@@ -77,6 +82,12 @@ def _of_kind(
             if kind == "pca"
             else f"Did you mean {nearest_names(kind, KINDS, 1)}? {more}",
         )
+
+
+def _of_kind(
+    land: Landscape, origin: Place, kind: str, count: int, seed: int
+) -> list[Direction]:
+    require_kind(kind)
     if kind in _WHICH:
         here = None if torch.equal(origin.point, land.point) else origin.point
         k = min(2 if kind == "eigen-ends" else count, land.size)

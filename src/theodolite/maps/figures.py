@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -33,6 +34,8 @@ _RUNS = (
     ("#009e73", "D"),
     ("#e69f00", "v"),
 )
+# letters that fit beside an axis
+_WIDE = 76
 # checkpoints that are labelled, and not joined by a line
 _FEW = 5
 # a distance off the plane that rounding explains, by the length of its axes
@@ -56,6 +59,7 @@ def drawing(path: Path, size: tuple[float, float]) -> Iterator["Figure"]:
         When the file cannot be written.
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
@@ -71,7 +75,8 @@ def drawing(path: Path, size: tuple[float, float]) -> Iterator["Figure"]:
         )
     figure = Figure(figsize=size, layout="constrained")
     yield figure
-    with wrapped(path):
+    # otherwise the identifiers in an SVG are drawn at random
+    with wrapped(path), rc_context({"svg.hashsalt": "theodolite"}):
         figure.savefig(path, dpi=150, metadata=_without_date(path))
 
 
@@ -94,8 +99,9 @@ def draw_plane(plane: Plane, path: Path, quantity: str, *, log: bool | None) -> 
         contours(map_axes, plane, plane[quantity], log=log)
         for number, track in enumerate(plane.tracks):
             _footprints(map_axes, track, number, fading=away)
-        if away:
+        if away or any(len(track) > _FEW for track in plane.tracks):
             map_axes.legend(fontsize=8, loc="best")
+        if away:
             losses = figure.add_subplot(grid[0, 1])
             _hidden(losses, figure.add_subplot(grid[1, 1], sharex=losses), plane)
     return path
@@ -107,28 +113,46 @@ def _farthest(track: Track) -> float:
 
 def contours(axes: "Axes", plane: Plane, field: Field, *, log: bool | None) -> None:
     """A contour map whose axes say what they are; what is no number is hatched."""
-    from matplotlib.colors import LogNorm
-
     x, y = _coordinates(plane, field)
-    values = np.ma.masked_invalid(field.values.numpy().T)
+    axes.set_facecolor("none")
+    # below the colours: a cell with one bad corner is hatched as a whole
+    _hatched(axes, x, y, field)
     logarithmic = _logarithmic(field, log)
     levels = _levels(field, logarithmic)
-    axes.set_facecolor("none")
-    if levels is not None and min(values.shape) > 1:
-        norm = LogNorm(levels[0], levels[-1]) if logarithmic else None
-        filled = axes.contourf(x, y, values, levels, cmap=_COLOURS, norm=norm)
-        axes.contour(x, y, values, levels, colors="k", linewidths=0.3, alpha=0.5)
+    if levels is not None and min(field.values.shape) > 1:
+        filled = _coloured(axes, x, y, field, levels, logarithmic=logarithmic)
         bar = _figure_of(axes).colorbar(
             filled, ax=axes, ticks=levels[:: _LEVELS // 6], format="%.3g"
         )
         bar.set_label(_named(field))
-    _hatched(axes, x, y, field)
     axes.plot([0], [0], "+", color="w", markersize=11, markeredgewidth=2.5)
     axes.plot([0], [0], "+", color="k", markersize=10, markeredgewidth=1)
     first, second = plane.axes
     axes.set_xlabel(_axis_label(first, plane.scale), fontsize=8)
     axes.set_ylabel(_axis_label(second, plane.scale), fontsize=8)
-    axes.set_title(_title(plane), fontsize=9)
+    axes.set_title(_title(plane, field), fontsize=9)
+
+
+def _coloured(
+    axes: "Axes",
+    x: np.ndarray,
+    y: np.ndarray,
+    field: Field,
+    levels: np.ndarray,
+    *,
+    logarithmic: bool,
+) -> Any:
+    """Contours; where points are still missing, each that there is on its own."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    ends = float(levels[0]), float(levels[-1])
+    style = {"cmap": _COLOURS, "norm": (LogNorm if logarithmic else Normalize)(*ends)}
+    values = np.ma.masked_invalid(field.values.numpy().T)
+    if field.missing:
+        return axes.pcolormesh(x, y, values, shading="nearest", **style)
+    axes.contour(x, y, values, levels, colors="k", linewidths=0.3, alpha=0.5, zorder=2)
+    extend = "min" if field.low < ends[0] else "neither"
+    return axes.contourf(x, y, values, levels, extend=extend, **style)
 
 
 def _figure_of(axes: "Axes") -> "Figure":
@@ -147,13 +171,14 @@ def _coordinates(plane: Plane, field: Field) -> tuple[np.ndarray, np.ndarray]:
 
 def _logarithmic(field: Field, log: bool | None) -> bool:
     positive = field.low > 0
+    lowest = max(field.low, field.error)
     if log and not positive:
         raise ArgumentError(
             found=f"A logarithm of {field.name!r}, whose lowest is {field.low:g}.",
             why="Only positive numbers have one.",
             instead="Leave log out.",
         )
-    return positive and field.high > _DECADES * field.low if log is None else log
+    return positive and field.high > _DECADES * lowest if log is None else log
 
 
 def _levels(field: Field, logarithmic: bool) -> np.ndarray | None:
@@ -162,17 +187,20 @@ def _levels(field: Field, logarithmic: bool) -> np.ndarray | None:
     if not high > low:
         return None
     if logarithmic:
-        return np.geomspace(low, high * (1 + 1e-9), _LEVELS)
+        # what is below the error is not told apart
+        lowest = max(low, min(field.error, high / 2))
+        return np.geomspace(lowest, high * (1 + 1e-9), _LEVELS)
     return np.linspace(low, high, _LEVELS)
 
 
 def _hatched(axes: "Axes", x: np.ndarray, y: np.ndarray, field: Field) -> None:
     """What is NaN or infinite is hatched; what was not measured is dotted."""
     missing = (~field.measured & field.values.isnan()).numpy().T
+    least = 0.5 if field.missing else 1e-6
     for mask, hatch in ((field.broken.numpy().T, "////"), (missing, "..")):
         if mask.any() and min(mask.shape) > 1:
             axes.contourf(
-                x, y, mask.astype(float), [0.5, 1.5], colors="none", hatches=[hatch]
+                x, y, mask.astype(float), [least, 1.5], colors="none", hatches=[hatch]
             )
 
 
@@ -182,16 +210,18 @@ def _named(field: Field) -> str:
 
 def _axis_label(axis: Direction, scale: float) -> str:
     bend = "" if axis.curvature is None else f", curvature {axis.curvature:.3g}"
-    return (
-        f"{axis.label}{bend}\none unit moves {axis.length:.3g}, the weights are "
-        f"{scale:.3g} long"
-    )
+    moves = f"one unit moves {axis.length:.3g}, the weights are {scale:.3g} long"
+    return f"{fill(axis.label + bend, _WIDE)}\n{moves}"
 
 
-def _title(plane: Plane) -> str:
-    land = plane.run.get("landscape", {}).get("name", "")
-    policy = "" if plane.batch_norm == "frozen" else f", batch norm {plane.batch_norm}"
-    return f"{land}: {len(plane.points)} points measured{policy}"
+def _title(found: Plane | Line, field: Field) -> str:
+    land = found.run.get("landscape", {}).get("name", "")
+    # the loss is measured at points beside the grid as well
+    count = len(found.points) if field.every == 1 else int(field.measured.sum())
+    notes = " ".join(found.run.get("notes", ()))
+    told = found.batch_norm != "frozen" or "Batch norm" in notes
+    policy = f", batch norm {found.batch_norm}" if told else ""
+    return fill(f"{land}: {count} points measured{policy}", _WIDE)
 
 
 def _footprints(axes: "Axes", track: Track, number: int, *, fading: bool) -> None:
@@ -212,7 +242,7 @@ def _footprints(axes: "Axes", track: Track, number: int, *, fading: bool) -> Non
                 color="w",
                 fontsize=8,
             )
-    told = f"{track.name}: up to {farthest:.1g} off the plane"
+    told = f"{track.name}: up to {farthest:.2g} off the plane" if fading else track.name
     strength: Any = (1 - 0.75 * share).numpy()
     axes.scatter(x, y, s=16, c=colour, marker=marker, alpha=strength, label=told)
 
@@ -225,15 +255,14 @@ def _hidden(losses: "Axes", distances: "Axes", plane: Plane) -> None:
         colour, marker = _RUNS[number % len(_RUNS)]
         style = {"color": colour, "marker": marker, "markersize": 3}
         steps = np.arange(len(track))
-        losses.plot(steps, track.loss.numpy(), label=f"{track.name}: true", **style)
-        losses.plot(
-            steps, track.plane_loss.numpy(), "--", label="on the plane", **style
-        )
+        losses.plot(steps, track.loss.numpy(), label=track.name, **style)
+        losses.plot(steps, track.plane_loss.numpy(), "--", **style)
         distances.plot(steps, track.distance.numpy(), label=track.name, **style)
     if all(_positive(t.loss) and _positive(t.plane_loss) for t in plane.tracks):
         losses.set_yscale("log")
     losses.set_ylabel("loss at checkpoints", fontsize=8)
-    losses.legend(fontsize=7)
+    losses.plot([], [], "k--", label="on the plane")
+    losses.legend(fontsize=7, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     distances.set_ylabel("distance off the plane", fontsize=8)
     distances.set_xlabel("checkpoint", fontsize=8)
     distances.set_ylim(bottom=0)
@@ -259,6 +288,7 @@ def draw_line(line: Line, path: Path, quantity: str, *, log: bool | None) -> Pat
             axes.set_yscale("log")
         axes.set_xlabel(_axis_label(line.axis, line.scale), fontsize=8)
         axes.set_ylabel(quantity)
+        axes.set_title(_title(line, fields[0]), fontsize=9)
         axes.legend(fontsize=8)
     return path
 
@@ -268,6 +298,9 @@ def _curve(axes: "Axes", line: Line, field: Field, colour: str) -> None:
     t = line.t[centre % field.every :: field.every].numpy()
     values = field.values.numpy()
     axes.plot(t, values, color=colour, label=_named(field))
+    if 0 < field.error < float("inf"):
+        low, high = values - field.error, values + field.error
+        axes.fill_between(t, low, high, color=colour, alpha=0.2, linewidth=0)
     measured = field.measured.numpy()
     axes.plot(t[measured], values[measured], ".", color=colour, markersize=4)
     for place in t[field.broken.numpy()]:

@@ -77,7 +77,7 @@ class Frame:
 
     def write(self, coordinates: Sequence[float], flat: Float[Tensor, " p"]) -> None:
         """Put the point at some coordinates into ``flat``."""
-        end = self._end(coordinates)
+        end = self.end_at(coordinates)
         if end is not None:
             flat.copy_(end.point)
             return
@@ -92,7 +92,7 @@ class Frame:
 
     def buffers(self, coordinates: Sequence[float]) -> dict[str, Tensor]:
         """The buffers that are known there, mixed as the weights are."""
-        end = self._end(coordinates)
+        end = self.end_at(coordinates)
         if end is not None:
             return dict(end.buffers)
         mixed = {name: value.clone() for name, value in self.origin.buffers.items()}
@@ -112,13 +112,19 @@ class Frame:
         self.write(coordinates, flat)
         return Place(flat, self.buffers(coordinates))
 
-    def _end(self, coordinates: Sequence[float]) -> Place | None:
+    @property
+    def ends(self) -> dict[tuple[float, ...], Place]:
+        """The checkpoints that lie at one of an axis, by their coordinates."""
+        count = range(len(self.directions))
+        return {
+            tuple(float(number == other) for other in count): direction.end
+            for number, direction in enumerate(self.directions)
+            if direction.end is not None
+        }
+
+    def end_at(self, coordinates: Sequence[float]) -> Place | None:
         """The checkpoint that lies exactly there, if one does."""
-        for number, direction in enumerate(self.directions):
-            unit = [float(number == n) for n in range(len(self.directions))]
-            if direction.end is not None and list(coordinates) == unit:
-                return direction.end
-        return None
+        return self.ends.get(tuple(coordinates))
 
 
 @final
@@ -143,9 +149,11 @@ class OnFrame:
 
 def towards(origin: Place, end: Place, label: str) -> Direction:
     """The direction from one checkpoint to another, which lies at coordinate one."""
-    buffers = {}
-    if origin.buffers.keys() == end.buffers.keys():
-        buffers = {name: end.buffers[name] - b for name, b in origin.buffers.items()}
+    buffers = {
+        name: end.buffers[name] - buffer
+        for name, buffer in origin.buffers.items()
+        if name in end.buffers
+    }
     return Direction(
         end.point - origin.point, "checkpoint", label, buffers=buffers, end=end
     )

@@ -42,8 +42,8 @@ def _log_distance(candidates: Array, point: float) -> Array:
         return np.log(np.abs(candidates - point))
 
 
-def newton_polynomials(t: Array) -> Array:
-    """The polynomials that are one at their own point and zero at those before.
+def newton_polynomials(t: Array, count: int = MOST) -> Array:
+    """The first polynomials that are one at their own point, zero at those before.
 
         h_k(t) = Π_{j<k} (t − t_j) / (t_k − t_j)
 
@@ -51,15 +51,17 @@ def newton_polynomials(t: Array) -> Array:
     ----------
     t : array
         ``(n,)`` in [−1, 1].
+    count : int
+        How many, at most 65.
 
     Returns
     -------
     array
-        ``(65, n)``.
+        ``(count, n)``.
     """
     points = leja_points()
-    values = np.ones((MOST, len(t)))
-    for k in range(1, MOST):
+    values = np.ones((count, len(t)))
+    for k in range(1, count):
         # factor by factor, so that neither numerator nor denominator vanishes
         before = points[:k, None]
         values[k] = ((t - before) / (points[k] - before)).prod(0)

@@ -9,7 +9,7 @@ from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.direction import Directions, frame_for
 from theodolite.maps.frame import Frame, require_frame, towards
 from theodolite.maps.grid import Interval, as_steps
-from theodolite.maps.map_settings import Mapped, MapSettings, as_rtol, as_seed
+from theodolite.maps.map_settings import GIVEN, Mapped, MapSettings, as_rtol, as_seed
 from theodolite.maps.mapping import Mapper
 from theodolite.maps.measured_line import Line
 from theodolite.maps.place import PlaceLike, as_place
@@ -104,7 +104,7 @@ def line(
 
     settings = MapSettings(
         kind="line",
-        directions=direction if isinstance(direction, str) else "given",
+        directions=direction if isinstance(direction, str) else GIVEN,
         steps=as_steps(steps, 1),
         span=(0.0, 1.0) if span is None and b is not None else span,
         seed=seed,

@@ -1,7 +1,8 @@
 """A map on disk: run.json, points.jsonl as it is measured, tensors.safetensors."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -45,6 +46,16 @@ class MapFolder:
         """
         with wrapped(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def removed_on_error(self) -> Iterator[None]:
+        """Leave no empty folder behind when there is nothing to write."""
+        try:
+            yield
+        except BaseException:
+            if not any(self.path.iterdir()):
+                self.path.rmdir()
+            raise
 
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write the record, in one step that no reader sees half of."""

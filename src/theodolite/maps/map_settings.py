@@ -11,6 +11,7 @@ from torch import Tensor
 from theodolite.budget import Budget, BudgetLike, as_budget
 from theodolite.errors import ArgumentError
 from theodolite.maps.batch_norm import BatchNorm, require_policy
+from theodolite.maps.direction import require_kind
 from theodolite.maps.field import Field
 from theodolite.maps.frame import Frame
 from theodolite.maps.grid import Interval, SpanLike, as_intervals
@@ -20,6 +21,9 @@ from theodolite.maps.track_losses import Tracks, require_tracks
 from theodolite.outcomes import Outcome
 from theodolite.progress import Watcher
 from theodolite.seeding import generator
+
+# directions that were not asked for by the name of their kind
+GIVEN = "given"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class MapSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked for, before anything is measured."""
+        if self.directions != GIVEN:
+            require_kind(self.directions)
         require_policy(self.batch_norm)
         require_tracks(self.tracks)
         self.limit()

@@ -19,15 +19,16 @@ from theodolite.maps.around import Around
 from theodolite.maps.batch_norm import statistics_elsewhere
 from theodolite.maps.drawn import coarser, drawn, drawn_around, ending
 from theodolite.maps.frame import Frame, OnFrame
-from theodolite.maps.grid import around, as_intervals, axis, coarse_to_fine
+from theodolite.maps.grid import Interval, around, as_intervals, axis, coarse_to_fine
 from theodolite.maps.map_folder import MapFolder, on_device_of, require_same_frame
-from theodolite.maps.map_settings import Mapped, MapSettings
+from theodolite.maps.map_settings import GIVEN, Mapped, MapSettings
 from theodolite.maps.measuring import Measuring
 from theodolite.maps.point_store import Coordinates, PointStore
 from theodolite.maps.quantities import LOSS, TEST, AtPoint
 from theodolite.maps.sharing import Company
 from theodolite.maps.span import automatic_span
 from theodolite.maps.sweep import of_outputs
+from theodolite.maps.track import Track
 from theodolite.maps.track_losses import box_around, feet, measured_tracks
 from theodolite.outcomes import Outcome
 from theodolite.storage.provenance import (
@@ -94,15 +95,16 @@ class Mapper:
         folder.make()
         folder.require_map()
         if not self._settings.resume or not folder.begun:
-            frame = make_frame()
-            folder.begin(frame)
+            with folder.removed_on_error():
+                frame = make_frame()
+                folder.begin(frame)
             return frame
         theirs = folder.run()
         self._require_same_map(theirs)
         self._evaluation = theirs.get("evaluation")
         self._record["evaluation"] = self._evaluation
         held = on_device_of(folder.frame(theirs["axes"]), self._land)
-        given = self._settings.directions == "given"
+        given = self._settings.directions == GIVEN
         mine = (
             make_frame()
             if given
@@ -156,12 +158,7 @@ class Mapper:
         settings, count = self._settings, len(self._frame.directions)
         measuring.losses([(0.0,) * count])
         tracks = feet(self._land, self._frame, settings.tracks)
-        if settings.span is not None:
-            intervals = as_intervals(settings.span, count)
-        elif tracks and settings.directions == "given":
-            intervals = box_around(tracks)
-        else:
-            intervals = automatic_span(self._frame, measuring.losses)
+        intervals = self._intervals(measuring, tracks)
         axes = tuple(
             axis(interval, steps, to_one=direction.end is not None)
             for interval, steps, direction in zip(
@@ -169,6 +166,8 @@ class Mapper:
             )
         )
         intervals = [*map(around, intervals, axes)]
+        # alone, so that they are what their checkpoints are to the last bit
+        measuring.losses([at for at in self._frame.ends if _is_drawn(at, axes)])
         adaptive = None
         if settings.rtol is not None:
             adaptive = Adaptive(measuring, axes, intervals, settings.rtol)
@@ -199,6 +198,17 @@ class Mapper:
             outcome=INTERRUPTED if interrupted else ending(fields[LOSS], adaptive),
             run=self._record,
         )
+
+    def _intervals(
+        self, measuring: Measuring, tracks: tuple[Track, ...]
+    ) -> list[Interval]:
+        """What the axes reach, as it was asked for or found out."""
+        settings = self._settings
+        if settings.span is not None:
+            return as_intervals(settings.span, len(self._frame.directions))
+        if tracks and settings.directions == GIVEN:
+            return box_around(tracks)
+        return automatic_span(self._frame, measuring.losses)
 
     def _measure(
         self,
@@ -267,6 +277,11 @@ class Mapper:
             "rtol": self._settings.rtol,
         }
         return mapped
+
+
+def _is_drawn(at: Coordinates, axes: Axes) -> bool:
+    """Whether a point lies on the grid."""
+    return all(t in values for t, values in zip(at, axes, strict=True))
 
 
 def _fingerprint(land: Landscape) -> dict[str, float]:

@@ -14,7 +14,7 @@ from theodolite.maps.point_store import Coordinates, PointStore
 from theodolite.maps.quantities import LOSS, TEST, OfOutput
 from theodolite.maps.several_points import ALONE, SEVERAL, TOGETHER
 from theodolite.maps.sharing import Company
-from theodolite.maps.sweep import Row, Tour, touring
+from theodolite.maps.tour import Row, Tour, touring
 from theodolite.progress import Watcher
 
 

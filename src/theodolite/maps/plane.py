@@ -10,7 +10,7 @@ from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.direction import Directions, frame_for
 from theodolite.maps.frame import Direction, Frame
 from theodolite.maps.grid import SpanLike, StepsLike, as_steps
-from theodolite.maps.map_settings import Mapped, MapSettings, as_rtol, as_seed
+from theodolite.maps.map_settings import GIVEN, Mapped, MapSettings, as_rtol, as_seed
 from theodolite.maps.mapping import Mapper
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.place import Place, PlaceLike, as_place
@@ -118,7 +118,7 @@ def plane(
     require_landscape(land)
     seed = as_seed(seed)
     origin = as_place(land, center)
-    named = directions if isinstance(directions, str) else "given"
+    named = directions if isinstance(directions, str) else GIVEN
     settings = MapSettings(
         kind="plane",
         directions=named,

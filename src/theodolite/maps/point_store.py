@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, final
 
 from theodolite.errors import RunFolderError
-from theodolite.maps.sweep import Row
+from theodolite.maps.tour import Row
 from theodolite.storage.files import wrapped
 from theodolite.storage.plain import spelled
 

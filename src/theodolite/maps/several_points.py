@@ -1,6 +1,7 @@
 """Several points in one pass, where a short trial shows that it is faster."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from math import isclose
@@ -86,7 +87,10 @@ class SeveralPoints:
             weights = [_as_double(weight, means[0]) for _, weight in pairs]
             return torch.stack([torch.stack(means), torch.stack(weights)])
 
-        found = torch.func.vmap(one, randomness="error")(*leaves).cpu()
+        with warnings.catch_warnings():
+            # of operations run one by one after all: the trial has timed them
+            warnings.filterwarnings("ignore", message="There is a performance drop")
+            found = torch.func.vmap(one, randomness="error")(*leaves).cpu()
         means, weights = found.permute(1, 2, 0)
         # a batch that weighs nothing has no mean either
         return torch.stack([torch.where(weights != 0, means * weights, 0.0), weights])
@@ -98,10 +102,13 @@ def _as_double(weight: Any, like: Tensor) -> Tensor:
     return torch.full_like(like, float(weight))
 
 
-def trial(
-    several: SeveralPoints, points: Tensor, one: Callable[[], Row]
-) -> tuple[bool, str]:
+def trial(several: Callable[[], list[Row]], one: Callable[[], Row]) -> tuple[bool, str]:
     """Whether several points at once are faster, and say the same.
+
+    Parameters
+    ----------
+    several, one : callable
+        Measure eight points at once, and the first of them alone.
 
     Returns
     -------
@@ -113,9 +120,9 @@ def trial(
     alone = one()
     single = time.perf_counter() - began
     try:
-        several.rows(points)
+        several()
         began = time.perf_counter()
-        rows = several.rows(points)
+        rows = several()
         together = (time.perf_counter() - began) / TOGETHER
     except Exception as error:
         # a model that looks at its values, an operation without a batched form, memory

@@ -11,7 +11,7 @@ from theodolite.landscape import Landscape
 from theodolite.maps.batch_norm import BatchNorm
 from theodolite.maps.paths.curve import Curve
 from theodolite.maps.quantities import LOSS, TEST
-from theodolite.maps.sweep import touring
+from theodolite.maps.tour import touring
 
 
 @final
