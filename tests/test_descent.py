@@ -9,13 +9,13 @@ import theodolite as td
 from problems import PROBLEMS
 from spectra import with_spectrum
 from theodolite.errors import ArgumentError
-from theodolite.maps import slope
-from theodolite.maps.boundaries import bisected, boundaries
-from theodolite.maps.descent import descend
-from theodolite.maps.descent_verdict import Doubt, judged
-from theodolite.maps.gradient_descent import Steps
-from theodolite.maps.rates import Rates
-from theodolite.maps.slope import slope_of
+from theodolite.maps.descending import slope
+from theodolite.maps.descending.boundaries import bisected, boundaries
+from theodolite.maps.descending.descent import descend
+from theodolite.maps.descending.descent_verdict import Doubt, judged
+from theodolite.maps.descending.gradient_descent import Steps
+from theodolite.maps.descending.rates import Rates
+from theodolite.maps.descending.slope import slope_of
 from watch import everything
 
 F64, F32 = torch.float64, torch.float32
@@ -276,7 +276,7 @@ def test_the_model_comes_back_untouched_after_ctrl_c() -> None:
 def test_long_paths_keep_every_so_manieth_point(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("theodolite.maps.descent._PATH", 4 * 8 * 10)
+    monkeypatch.setattr("theodolite.maps.descending.descent._PATH", 4 * 8 * 10)
     run = descend(bowl(BOWLS["four"]), 0.1, steps=47)
     assert run.kept.tolist() == [*range(0, 47, 5), 47]
     whole = descend(bowl(BOWLS["four"]), 0.1, steps=47, bends=None)

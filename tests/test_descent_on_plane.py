@@ -12,9 +12,9 @@ from torch import Tensor
 import theodolite as td
 from spectra import with_spectrum
 from theodolite.errors import ArgumentError
-from theodolite.maps.bicubic import Bicubic, slopes
-from theodolite.maps.descent import Descent, descend
-from theodolite.maps.descent_on_plane import descend_on
+from theodolite.maps.descending.bicubic import Bicubic, slopes
+from theodolite.maps.descending.descent import Descent, descend
+from theodolite.maps.descending.descent_on_plane import descend_on
 from theodolite.maps.plane import plane
 
 F64 = torch.float64

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
-from theodolite.maps.disconnectivity import (
+from theodolite.maps.topology.disconnectivity import (
     DisconnectivityGraph,
     disconnectivity_graph,
 )
-from theodolite.maps.merge_tree import merge_tree
+from theodolite.maps.topology.merge_tree import merge_tree
 
 F64 = torch.float64
 few = settings(max_examples=60, deadline=None, derandomize=True, database=None)

@@ -17,10 +17,10 @@ from networks import CNN, MLP
 from problems import labels, normal
 from theodolite.errors import ArgumentError, ParameterError
 from theodolite.maps.connect import connect
-from theodolite.maps.disconnectivity import disconnectivity_graph
-from theodolite.maps.low_regions import low_regions
-from theodolite.maps.merge_tree import merge_tree
-from theodolite.maps.regions import LowRegions, regions_of
+from theodolite.maps.topology.disconnectivity import disconnectivity_graph
+from theodolite.maps.topology.low_regions import low_regions
+from theodolite.maps.topology.merge_tree import merge_tree
+from theodolite.maps.topology.regions import LowRegions, regions_of
 from watch import nothing_changes
 
 F64, INF, NAN = torch.float64, float("inf"), float("nan")

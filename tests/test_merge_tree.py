@@ -16,8 +16,8 @@ from torch.autograd.functional import hessian, jacobian
 
 import theodolite as td
 from theodolite.errors import ArgumentError
-from theodolite.maps.merge_tree import MergeTree, merge_tree
 from theodolite.maps.plane import plane
+from theodolite.maps.topology.merge_tree import MergeTree, merge_tree
 
 F64 = torch.float64
 few = settings(max_examples=40, deadline=None, derandomize=True, database=None)

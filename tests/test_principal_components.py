@@ -8,9 +8,9 @@ from torch import Tensor
 
 from spectra import rotation
 from theodolite.errors import ArgumentError, NonFiniteError
-from theodolite.maps import columns
-from theodolite.maps.columns import Listed, Together, slabs
-from theodolite.maps.principal_components import (
+from theodolite.maps.trajectories import columns
+from theodolite.maps.trajectories.columns import Listed, Together, slabs
+from theodolite.maps.trajectories.principal_components import (
     Origin,
     decomposed,
     principal_components,

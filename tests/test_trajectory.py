@@ -18,8 +18,8 @@ from torch.nn.utils import parameters_to_vector
 import theodolite as td
 from networks import MLP, Tied
 from theodolite.errors import ArgumentError, ParameterError, RunFolderError
-from theodolite.maps.checkpoint_file import INDEX, ROWS
-from theodolite.maps.trajectory import Trajectory
+from theodolite.maps.trajectories.checkpoint_file import INDEX, ROWS
+from theodolite.maps.trajectories.trajectory import Trajectory
 from watch import everything
 
 
@@ -238,7 +238,7 @@ def test_a_row_without_its_line_does_not_count(tmp_path: Path) -> None:
 def test_a_killed_run_keeps_all_complete_rows(tmp_path: Path) -> None:
     script = f"""
 import torch
-from theodolite.maps.trajectory import Trajectory
+from theodolite.maps.trajectories.trajectory import Trajectory
 model = torch.nn.Linear(300, 100, bias=False)
 trajectory = Trajectory(model, {str(tmp_path)!r})
 for step in range(10**6):

@@ -10,11 +10,14 @@ from torch.nn import functional as F
 
 import theodolite as td
 from theodolite.errors import ArgumentError, ParameterError
-from theodolite.maps.descent import descend
+from theodolite.maps.descending.descent import descend
 from theodolite.maps.place import Place
 from theodolite.maps.track import track_of
-from theodolite.maps.trajectory import Trajectory
-from theodolite.maps.trajectory_plane import TrajectoryPlane, trajectory_plane
+from theodolite.maps.trajectories.trajectory import Trajectory
+from theodolite.maps.trajectories.trajectory_plane import (
+    TrajectoryPlane,
+    trajectory_plane,
+)
 from theodolite.models.digits import split_digits
 from theodolite.models.mlp import MLP
 

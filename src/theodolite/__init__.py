@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from theodolite.maps.line import line
     from theodolite.maps.measured_line import Line as Line
     from theodolite.maps.measured_plane import Plane as Plane
-    from theodolite.maps.merge_tree import MergeTree as MergeTree
-    from theodolite.maps.merge_tree import merge_tree
     from theodolite.maps.paths.path import Path as Path
     from theodolite.maps.plane import plane
-    from theodolite.maps.trajectory import Trajectory
+    from theodolite.maps.topology.merge_tree import MergeTree as MergeTree
+    from theodolite.maps.topology.merge_tree import merge_tree
+    from theodolite.maps.trajectories.trajectory import Trajectory
     from theodolite.models.catalogue import builtin
     from theodolite.operators.preconditioned import preconditioned
     from theodolite.outcomes import Outcome as Outcome
@@ -83,14 +83,14 @@ if TYPE_CHECKING:
 # public name -> where it lives; looked up when first used, so that `import theodolite`
 # and the command line's --help do not wait for torch
 _HOMES = {
-    "Trajectory": "maps.trajectory",
+    "Trajectory": "maps.trajectories.trajectory",
     "Budget": "budget",
     "TheodoliteError": "errors",
     "Landscape": "landscape",
     "align": "maps.align",
     "connect": "maps.connect",
     "line": "maps.line",
-    "merge_tree": "maps.merge_tree",
+    "merge_tree": "maps.topology.merge_tree",
     "plane": "maps.plane",
     "builtin": "models.catalogue",
     "preconditioned": "operators.preconditioned",
@@ -127,7 +127,7 @@ _RESULTS = {
     "Outcome": "outcomes",
     "Alignment": "maps.alignment.result",
     "Line": "maps.measured_line",
-    "MergeTree": "maps.merge_tree",
+    "MergeTree": "maps.topology.merge_tree",
     "Path": "maps.paths.path",
     "Plane": "maps.measured_plane",
     "CriticalPoint": "site.critical_point",

@@ -34,7 +34,8 @@ def mean_and_weight(
         When the loss is neither a scalar nor a pair ``(sum, count)``, or a sum by its
         own setting.
     """
-    if reduction_of(loss) == "sum":
+    function, settings = _settings(loss)
+    if settings.get("reduction") == "sum":
         raise LossError(
             found="A loss with reduction='sum'.",
             why="A landscape is the average over samples; a sum bends as many times "
@@ -46,7 +47,7 @@ def mean_and_weight(
     if isinstance(value, (tuple, list)) and len(value) == 2:
         total, weight = _scalar(value[0]), _count(value[1])
         return total / (weight + (weight == 0)), weight
-    weight = class_weight(loss, batch.target)
+    weight = _class_weight(loss, function, settings, batch.target)
     return _scalar(value), float(batch.samples) if weight is None else weight
 
 
@@ -79,7 +80,12 @@ def class_weight(loss: Any, target: Any) -> Tensor | None:
 
     ``None`` for every other loss, and for targets that are probabilities.
     """
-    function, settings = _settings(loss)
+    return _class_weight(loss, *_settings(loss), target)
+
+
+def _class_weight(
+    loss: Any, function: Any, settings: Mapping[str, Any], target: Any
+) -> Tensor | None:
     known = isinstance(loss, _CLASS_LOSSES) or function in _CLASS_FUNCTIONS
     if not known or not isinstance(target, Tensor) or target.is_floating_point():
         return None

@@ -11,7 +11,7 @@ from theodolite.cli.announcing import Announcing
 from theodolite.cli.checkpoint import find_landscape, find_place
 from theodolite.cli.results import drawn, write_results
 from theodolite.cli.survey import default_folder
-from theodolite.maps.ways import ALIGNED, METHODS, ways
+from theodolite.maps.paths.ways import ALIGNED, METHODS, ways
 from theodolite.progress import Silent
 
 

@@ -8,48 +8,50 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from theodolite.maps.boundaries import Boundaries as Boundaries
-    from theodolite.maps.boundaries import boundaries
     from theodolite.maps.comparison import Comparison as Comparison
     from theodolite.maps.comparison import compare
-    from theodolite.maps.descent import Descent as Descent
-    from theodolite.maps.descent import descend
-    from theodolite.maps.descent_on_plane import descend_on
-    from theodolite.maps.disconnectivity import (
-        DisconnectivityGraph as DisconnectivityGraph,
-    )
-    from theodolite.maps.disconnectivity import disconnectivity_graph
+    from theodolite.maps.descending.boundaries import Boundaries as Boundaries
+    from theodolite.maps.descending.boundaries import boundaries
+    from theodolite.maps.descending.descent import Descent as Descent
+    from theodolite.maps.descending.descent import descend
+    from theodolite.maps.descending.descent_on_plane import descend_on
+    from theodolite.maps.descending.rates import Rates as Rates
     from theodolite.maps.elsewhere import at_place
-    from theodolite.maps.low_regions import low_regions
     from theodolite.maps.paths.barrier import Barrier as Barrier
     from theodolite.maps.paths.mountain_pass import Pass as Pass
     from theodolite.maps.paths.pass_between import pass_between
+    from theodolite.maps.paths.ways import Ways as Ways
+    from theodolite.maps.paths.ways import ways
     from theodolite.maps.place import Place
-    from theodolite.maps.principal_components import (
+    from theodolite.maps.quantities import AtPoint
+    from theodolite.maps.saving import read_map
+    from theodolite.maps.topology.disconnectivity import (
+        DisconnectivityGraph as DisconnectivityGraph,
+    )
+    from theodolite.maps.topology.disconnectivity import disconnectivity_graph
+    from theodolite.maps.topology.low_regions import low_regions
+    from theodolite.maps.topology.regions import LowRegions as LowRegions
+    from theodolite.maps.track import Track as Track
+    from theodolite.maps.trajectories.principal_components import (
         PrincipalComponents as PrincipalComponents,
     )
-    from theodolite.maps.quantities import AtPoint
-    from theodolite.maps.rates import Rates as Rates
-    from theodolite.maps.regions import LowRegions as LowRegions
-    from theodolite.maps.saving import read_map
-    from theodolite.maps.track import Track as Track
-    from theodolite.maps.trajectory_plane import TrajectoryPlane as TrajectoryPlane
-    from theodolite.maps.trajectory_plane import trajectory_plane
-    from theodolite.maps.ways import Ways as Ways
-    from theodolite.maps.ways import ways
+    from theodolite.maps.trajectories.trajectory_plane import (
+        TrajectoryPlane as TrajectoryPlane,
+    )
+    from theodolite.maps.trajectories.trajectory_plane import trajectory_plane
 
 # name -> where it lives; looked up when first used, as at the top
 _HOMES = {
     "at_place": "elsewhere",
-    "boundaries": "boundaries",
+    "boundaries": "descending.boundaries",
     "compare": "comparison",
-    "descend": "descent",
-    "descend_on": "descent_on_plane",
+    "descend": "descending.descent",
+    "descend_on": "descending.descent_on_plane",
     "pass_between": "paths.pass_between",
-    "trajectory_plane": "trajectory_plane",
-    "ways": "ways",
-    "disconnectivity_graph": "disconnectivity",
-    "low_regions": "low_regions",
+    "trajectory_plane": "trajectories.trajectory_plane",
+    "ways": "paths.ways",
+    "disconnectivity_graph": "topology.disconnectivity",
+    "low_regions": "topology.low_regions",
     "AtPoint": "quantities",
     "Place": "place",
     "read_map": "saving",
@@ -58,17 +60,17 @@ _HOMES = {
 # what they return: nobody makes one, but annotations name them
 _RESULTS = {
     "Barrier": "paths.barrier",
-    "Boundaries": "boundaries",
+    "Boundaries": "descending.boundaries",
     "Comparison": "comparison",
-    "Descent": "descent",
-    "DisconnectivityGraph": "disconnectivity",
-    "LowRegions": "regions",
+    "Descent": "descending.descent",
+    "DisconnectivityGraph": "topology.disconnectivity",
+    "LowRegions": "topology.regions",
     "Pass": "paths.mountain_pass",
-    "PrincipalComponents": "principal_components",
-    "Rates": "rates",
+    "PrincipalComponents": "trajectories.principal_components",
+    "Rates": "descending.rates",
     "Track": "track",
-    "TrajectoryPlane": "trajectory_plane",
-    "Ways": "ways",
+    "TrajectoryPlane": "trajectories.trajectory_plane",
+    "Ways": "paths.ways",
 }
 
 __all__ = [

@@ -22,7 +22,8 @@ class Field:
     measured : Tensor
         Whether each value was measured; interpolated or missing otherwise.
     error : float
-        How far an interpolated value may be off, in the quantity's own units; zero
+        How far interpolated values are off by an estimate of the largest error, no
+        bound (:mod:`theodolite.maps.adaptive`), in the quantity's own units; zero
         where all are measured.
     every : int
         So many steps of the map's axes lie between two values.

@@ -226,6 +226,8 @@ def _title(found: Plane | Line, field: Field) -> str:
 
 def _footprints(axes: "Axes", track: Track, number: int, *, fading: bool) -> None:
     """A run on the plane; the farther off it, the fainter."""
+    if not len(track):
+        return
     colour, marker = _RUNS[number % len(_RUNS)]
     farthest = _farthest(track)
     share = track.distance / farthest if fading and farthest else 0 * track.distance

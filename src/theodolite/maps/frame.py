@@ -175,6 +175,13 @@ def require_frame(land: Landscape, frame: Frame) -> None:
                 why="There is no way from a point to itself.",
                 instead="Give checkpoints that differ, or a direction instead.",
             )
+        if not length and direction.kind in ("filter", "layer"):
+            raise ArgumentError(
+                found=f"A direction as long as the weights, which are all zero "
+                f"({direction.label}).",
+                why="It has no length either.",
+                instead='Take directions="random" (of length one), or train first.',
+            )
         if direction.vector.shape != (land.size,) or not 0 < length < float("inf"):
             raise ArgumentError(
                 found=f"The direction {direction.label!r} of shape "

@@ -76,7 +76,7 @@ class Line:
 
     @property
     def error(self) -> float:
-        """How far an interpolated loss may be off; zero where all are measured."""
+        """How far an interpolated loss is off, estimated; zero without any."""
         return self.fields[LOSS].error
 
     @property

@@ -176,7 +176,7 @@ def _require_shape(what: str, found: Any, shape: torch.Size) -> None:
 def _require_same_rest(land: Landscape, weights: Mapping[str, Tensor]) -> None:
     """Refuse a checkpoint whose other parameters are not those of the landscape."""
     own = {} if land.model is None else dict(land.model.named_parameters())
-    for name in own.keys() - {*land.parameters.names}:
+    for name in [n for n in own if n not in land.parameters.names]:
         theirs = weights.get(name)
         if theirs is not None:
             _require_shape(f"Parameter {name!r}", theirs, own[name].shape)

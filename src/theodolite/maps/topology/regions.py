@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
-from theodolite.maps.flooding import merges
 from theodolite.maps.paths.profile import unseen
-from theodolite.maps.scalar_field import as_numbers
+from theodolite.maps.topology.flooding import merges
+from theodolite.maps.topology.scalar_field import as_numbers
 
 # more points than these are not printed
 _PRINTED = 8

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from theodolite.errors import ArgumentError, ParameterError
 from theodolite.evaluation import require_plain_module, unwrapped
 from theodolite.landscape import Landscape
-from theodolite.maps.checkpoint_file import CheckpointFile, Entry
-from theodolite.maps.checkpoint_layout import Layout, spelled_type
 from theodolite.maps.place import Place
+from theodolite.maps.trajectories.checkpoint_file import CheckpointFile, Entry
+from theodolite.maps.trajectories.checkpoint_layout import Layout, spelled_type
 from theodolite.parameters import Patterns, as_patterns, choose_parameters
 from theodolite.products.memory import readable
 
 if TYPE_CHECKING:
-    from theodolite.maps.trajectory_plane import TrajectoryPlane
+    from theodolite.maps.trajectories.trajectory_plane import TrajectoryPlane
 
 
 @final
@@ -286,7 +286,7 @@ class Trajectory:
         As :func:`theodolite.maps.trajectory_plane` of this run alone, with its
         settings.
         """
-        from theodolite.maps.trajectory_plane import trajectory_plane
+        from theodolite.maps.trajectories.trajectory_plane import trajectory_plane
 
         return trajectory_plane(land, self, **settings)
 

@@ -11,7 +11,7 @@ from theodolite.averages import WeightedMean, require_samples
 from theodolite.errors import NoGradientError
 from theodolite.evaluation import Evaluation
 from theodolite.landscape import Landscape
-from theodolite.maps.gradient_descent import Slope
+from theodolite.maps.descending.gradient_descent import Slope
 from theodolite.products.diagnosis import gradient_explained
 from theodolite.spectrum.vectors import inner, norm
 

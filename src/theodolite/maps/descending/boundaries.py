@@ -11,12 +11,12 @@ from torch import Tensor
 
 from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
-from theodolite.maps.bends import Bends, bends_at
-from theodolite.maps.descent import descent_from, doubt_at
-from theodolite.maps.gradient_descent import Slope, follow
+from theodolite.maps.descending.bends import Bends, bends_at
+from theodolite.maps.descending.descent import descent_from, doubt_at
+from theodolite.maps.descending.gradient_descent import Slope, follow
+from theodolite.maps.descending.rates import ORDER, Rates, require_rate
+from theodolite.maps.descending.slope import standing_still
 from theodolite.maps.place import PlaceLike, as_place
-from theodolite.maps.rates import ORDER, Rates, require_rate
-from theodolite.maps.slope import standing_still
 from theodolite.progress import ProgressLike, Watcher, as_watcher
 from theodolite.spectrum.vectors import norm
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from theodolite.maps.flooding import merges
+from theodolite.maps.topology.flooding import merges
 
 
 class Knot(NamedTuple):

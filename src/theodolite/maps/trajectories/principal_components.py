@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.errors import ArgumentError, NonFiniteError
-from theodolite.maps.columns import Columns, slabs
+from theodolite.maps.trajectories.columns import Columns, slabs
 
 Origin = Literal["last", "mean"]
 

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
-from theodolite.maps.bends import Bends, bends_of
-from theodolite.maps.bicubic import Bicubic
-from theodolite.maps.descent import Descent, descent_from
-from theodolite.maps.descent_verdict import Doubt
-from theodolite.maps.gradient_descent import Slope, Steps, follow
-from theodolite.maps.rates import require_rate
+from theodolite.maps.descending.bends import Bends, bends_of
+from theodolite.maps.descending.bicubic import Bicubic
+from theodolite.maps.descending.descent import Descent, descent_from
+from theodolite.maps.descending.descent_verdict import Doubt
+from theodolite.maps.descending.gradient_descent import Slope, Steps, follow
+from theodolite.maps.descending.rates import require_rate
 from theodolite.maps.track import metric_of
 
 _RESOLUTION = torch.finfo(torch.float64).eps

@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
-from theodolite.maps.flooding import (
+from theodolite.maps.topology.flooding import (
     Hierarchy,
     flood,
     followed,
@@ -21,8 +21,8 @@ from theodolite.maps.flooding import (
     grid_rim,
     simplified,
 )
-from theodolite.maps.minima_and_saddles import Minimum, Saddle
-from theodolite.maps.scalar_field import as_field
+from theodolite.maps.topology.minima_and_saddles import Minimum, Saddle
+from theodolite.maps.topology.scalar_field import as_field
 
 # a tree of more minima than this is printed by its deepest alone
 _PRINTED = 8
@@ -213,7 +213,7 @@ class MergeTree:
         RunFolderError
             When the file cannot be written.
         """
-        from theodolite.maps.tree_figures import draw_basins
+        from theodolite.maps.topology.tree_figures import draw_basins
 
         return draw_basins(self, Path(path))
 

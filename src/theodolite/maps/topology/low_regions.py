@@ -15,8 +15,8 @@ from theodolite.maps.paths.curve import straight
 from theodolite.maps.paths.ends import policy_of
 from theodolite.maps.paths.profile import profile_of, unseen
 from theodolite.maps.place import Place, PlaceLike, as_place
-from theodolite.maps.regions import Link, LowRegions, regions_of
 from theodolite.maps.sweep import swept
+from theodolite.maps.topology.regions import Link, LowRegions, regions_of
 from theodolite.progress import ProgressLike, Watcher, as_watcher
 from theodolite.spectrum.vectors import norm
 

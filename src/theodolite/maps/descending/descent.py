@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from theodolite.landscape import Landscape, require_landscape
-from theodolite.maps.bends import Bends, bends_at
-from theodolite.maps.descent_verdict import Doubt, judged
-from theodolite.maps.gradient_descent import Steps, follow
+from theodolite.maps.descending.bends import Bends, bends_at
+from theodolite.maps.descending.descent_verdict import Doubt, judged
+from theodolite.maps.descending.gradient_descent import Steps, follow
+from theodolite.maps.descending.rates import Rates, require_rate
+from theodolite.maps.descending.slope import slope_of
 from theodolite.maps.place import PlaceLike, as_place
-from theodolite.maps.rates import Rates, require_rate
-from theodolite.maps.slope import slope_of
 from theodolite.progress import ProgressLike, Watcher, as_watcher
 from theodolite.spectrum.vectors import norm
 

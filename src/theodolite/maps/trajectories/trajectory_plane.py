@@ -13,20 +13,20 @@ from theodolite.budget import BudgetLike
 from theodolite.errors import ArgumentError, ParameterError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.maps.batch_norm import BatchNorm
-from theodolite.maps.columns import Columns, Listed, Together
 from theodolite.maps.frame import Direction
 from theodolite.maps.grid import SpanLike, StepsLike
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.place import Place, PlaceLike, as_place
 from theodolite.maps.plane import plane
-from theodolite.maps.principal_components import (
+from theodolite.maps.quantities import QuantityLike
+from theodolite.maps.track import Track
+from theodolite.maps.trajectories.columns import Columns, Listed, Together
+from theodolite.maps.trajectories.principal_components import (
     Origin,
     PrincipalComponents,
     principal_components,
 )
-from theodolite.maps.quantities import QuantityLike
-from theodolite.maps.track import Track
-from theodolite.maps.trajectory import Trajectory
+from theodolite.maps.trajectories.trajectory import Trajectory
 from theodolite.progress import ProgressLike
 
 # recorded, a list of places, or the rows of a tensor (m, p)

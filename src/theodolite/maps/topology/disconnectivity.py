@@ -13,10 +13,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from theodolite.errors import ArgumentError
-from theodolite.maps.merge_tree import MergeTree
-from theodolite.maps.regions import LowRegions
-from theodolite.maps.scalar_field import as_numbers
-from theodolite.maps.tree_layout import Knot, knots_of, leaf_order, roots_of
+from theodolite.maps.topology.merge_tree import MergeTree
+from theodolite.maps.topology.regions import LowRegions
+from theodolite.maps.topology.scalar_field import as_numbers
+from theodolite.maps.topology.tree_layout import Knot, knots_of, leaf_order, roots_of
 
 # more minima than these are not printed
 _PRINTED = 8
@@ -126,7 +126,7 @@ class DisconnectivityGraph:
         RunFolderError
             When the file cannot be written.
         """
-        from theodolite.maps.tree_figures import draw_graph
+        from theodolite.maps.topology.tree_figures import draw_graph
 
         return draw_graph(self, Path(path))
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from theodolite.errors import ArgumentError
-from theodolite.maps.disconnectivity import DisconnectivityGraph
 from theodolite.maps.figures import drawing
-from theodolite.maps.merge_tree import MergeTree
+from theodolite.maps.topology.disconnectivity import DisconnectivityGraph
+from theodolite.maps.topology.merge_tree import MergeTree
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

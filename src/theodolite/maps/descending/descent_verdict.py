@@ -7,8 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.maps.gradient_descent import Steps
-from theodolite.maps.rates import CONVERGE, CRAWL, DIVERGE, OSCILLATE, REDUCTION
+from theodolite.maps.descending.gradient_descent import Steps
+from theodolite.maps.descending.rates import (
+    CONVERGE,
+    CRAWL,
+    DIVERGE,
+    OSCILLATE,
+    REDUCTION,
+)
 
 LEFT = "left the map"
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from theodolite.errors import RunFolderError
-from theodolite.maps.checkpoint_layout import Layout
+from theodolite.maps.trajectories.checkpoint_layout import Layout
 
 HEADER, ROWS, INDEX = "trajectory.json", "checkpoints.bin", "checkpoints.jsonl"
 FORMAT = 1

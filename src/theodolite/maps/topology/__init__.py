@@ -1,0 +1,1 @@
+"""Minima, basins, and what connects them."""

@@ -1,0 +1,1 @@
+"""Checkpoints of training runs, and the planes that they moved in."""
