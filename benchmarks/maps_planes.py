@@ -32,7 +32,7 @@ from networks import Pair
 
 # a point that is further off, by the range of the loss, is wrong
 WRONG = 1e-3
-_BARE, _ALONE = "the bare loop", "model and loss alone, batches kept"
+_BARE, _ALONE = "the bare loop", "model and loss alone, in these batches"
 _PLANE, _ADAPTIVE = "td.plane", "td.plane, rtol=0.01"
 _COLUMNS = (
     "time, in bare loops",
@@ -170,13 +170,14 @@ _OF_TENSORS = (
     "says it is, measured in float64 along the directions that were used. *The fastest "
     "peer* may be a wrong one: loss-landscapes adds a step to the model's own weights "
     "in place, where the bare loop takes five operations, and never goes back to the "
-    "centre. *Model and loss alone* move no weights: nothing that measures every point "
-    "is faster."
+    "centre. *Model and loss alone* move no weights and keep the batches they were "
+    "given."
 )
 _AS_BEFORE = "As above, on convolutions."
 _OF_LOADERS = (
     f"The same {STEPS} × {STEPS} points; the bare loop and the peers iterate over the "
-    "loader at every point, ours keeps the batches that it has collated once."
+    "loader at every point; ours keeps the batches that it has collated once, and "
+    "joins small ones where that gives the same averages."
 )
 
 

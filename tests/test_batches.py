@@ -207,3 +207,27 @@ def test_a_loader_weighs_its_short_batch_by_its_samples() -> None:
     wanted = F.cross_entropy(model(dataset.inputs), dataset.target).detach()
     land = td.Landscape(model, nn.CrossEntropyLoss(), data)
     assert land.loss() == pytest.approx(float(wanted), rel=1e-12)
+
+
+def test_targets_that_are_written_to_are_counted_anew() -> None:
+    source = torch.Generator().manual_seed(0)
+    inputs = torch.randn(12, 4, generator=source, dtype=torch.float64)
+    labels = torch.randint(0, 3, (12,), generator=source)
+    weight = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    loss = nn.CrossEntropyLoss(weight=weight)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Linear(4, 3).double()
+    land = td.Landscape(model, loss, (inputs, labels), batch_size=5)
+
+    def fresh() -> float:
+        return td.Landscape(model, loss, (inputs, labels), batch_size=5).loss()
+
+    assert land.loss() == fresh()
+    labels[:7] = -100
+    assert land.loss() == fresh()
+    weight[1] = 10.0
+    assert land.loss() == fresh()
+    loss.ignore_index = 1
+    labels[:7] = 1
+    assert land.loss() == fresh()

@@ -241,6 +241,10 @@ def test_three_checkpoints_lie_where_they_are_said_to_lie() -> None:
         foot = plane.point(float(track.x[number]), float(track.y[number]))
         torch.testing.assert_close(foot, point, atol=1e-5, rtol=1e-5)
         assert float(track.loss[number]) == pytest.approx(land.loss(point), rel=1e-6)
+    # the checkpoint that the first axis leads to is one of the points
+    (i,), (j,) = ((plane.x == 1).nonzero(), (plane.y == 0).nonzero())
+    assert float(plane.loss[i, j]) == land.loss(points[1])
+    assert torch.equal(plane.point(1.0, 0.0), points[1])
     # equal lengths across, so that the picture shows true distances
     assert plane.axes[0].length == pytest.approx(plane.axes[1].length)
     assert float(plane.directions[0] @ plane.directions[1]) == pytest.approx(

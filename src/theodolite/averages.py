@@ -47,7 +47,7 @@ def mean_and_weight(
     if isinstance(value, (tuple, list)) and len(value) == 2:
         total, weight = _scalar(value[0]), _count(value[1])
         return total / (weight + (weight == 0)), weight
-    weight = _class_weight(loss, function, settings, batch.target)
+    weight = _remembered_weight(loss, function, settings, batch)
     return _scalar(value), float(batch.samples) if weight is None else weight
 
 
@@ -81,6 +81,31 @@ def class_weight(loss: Any, target: Any) -> Tensor | None:
     ``None`` for every other loss, and for targets that are probabilities.
     """
     return _class_weight(loss, *_settings(loss), target)
+
+
+def _remembered_weight(
+    loss: Any, function: Any, settings: Mapping[str, Any], batch: Batch
+) -> Tensor | None:
+    """The same for a batch that is gone over again and again: targets are counted once.
+
+    Until target or class weights are written to, which their versions tell.
+    """
+    target, weights = batch.target, settings.get("weight")
+    if not isinstance(target, Tensor) or target.is_inference():
+        return _class_weight(loss, function, settings, target)
+    known = weights is None or (
+        isinstance(weights, Tensor) and not weights.is_inference()
+    )
+    key = (
+        id(loss),
+        target._version,
+        settings.get("ignore_index"),
+        None if weights is None or not known else (id(weights), weights._version),
+    )
+    if not known or key not in batch.known:
+        # the loss is kept with it, so that no other one bears its number
+        batch.known[key] = _class_weight(loss, function, settings, target), loss
+    return batch.known[key][0]
 
 
 def _class_weight(

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import torch
@@ -24,6 +24,8 @@ class Batch:
     inputs: Any
     target: Any
     number: int = 0
+    # what was found of the target once, and holds while it is not written to
+    known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def samples(self) -> int:

@@ -42,7 +42,9 @@ def line(
         loss[i] = f(a + t[i]·(b − a))      or      f(a + t[i]·d)
 
     Both ends are on it to the last bit. Costs one pass over the data for each of
-    ``steps`` points, with ``rtol`` for 10 to 40; test data are measured along.
+    ``steps`` points, with ``rtol`` for 10 to 40; test data are measured along. Of two
+    checkpoints with batch norm, ``"re-estimated"`` statistics say more than
+    ``"frozen"`` ones: those are the landscape's model's own everywhere.
 
     Misleads where networks differ by a permutation of their units: the straight line
     then crosses a ridge that ``td.align`` or ``td.connect`` goes around.
@@ -62,7 +64,8 @@ def line(
         How many points.
     span : float or pair of float, optional
         How far it reaches, in units of the direction; from ``a`` to ``b`` by default,
-        and along a direction to where the loss has changed by its own size.
+        and along a direction to where the loss has changed by its own size. What holds
+        both ends has both among its points, wherever the steps would fall.
     seed, quantities, batch_norm, rtol, budget, out, resume, progress
         As for ``td.plane``.
 

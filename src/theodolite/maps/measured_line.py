@@ -93,7 +93,7 @@ class Line:
 
     def point(self, t: float) -> Float[Tensor, " p"]:
         """The parameters at a coordinate, ``(p,)``."""
-        return Frame(Place(self.start), (self.axis,)).place((t,)).point
+        return Frame(Place(self.start), (self.axis,)).place((float(t),)).point
 
     def __getitem__(self, name: str) -> Field:
         """One quantity by its name.

@@ -99,7 +99,7 @@ class Plane:
 
     def point(self, x: float, y: float) -> Float[Tensor, " p"]:
         """The parameters at some coordinates, ``(p,)``."""
-        return Frame(Place(self.center), self.axes).place((x, y)).point
+        return Frame(Place(self.center), self.axes).place((float(x), float(y))).point
 
     def __getitem__(self, name: str) -> Field:
         """One quantity by its name.

@@ -41,11 +41,11 @@ def plane(
     """The loss over a plane: ``loss[i, j] = f(center + x[i]·d1 + y[j]·d2)``.
 
     Every number that is shown was measured, or with ``rtol`` comes from a polynomial
-    through measured points, with its error by points kept for checking. The centre is
-    one of the points, and its loss the model's own to the last bit. Costs one pass over
-    the data for each of ``steps²`` points; with ``rtol=0.01`` for 40 to 150 points on
-    most networks, whatever ``steps`` is. Test data, where the landscape has them, are
-    measured along.
+    through measured points, with its error, an estimate by points kept for checking.
+    The centre is one of the points, and its loss the model's own to the last bit; so is
+    a checkpoint that the first axis leads to. Costs one pass over the data for each of
+    ``steps²`` points; with ``rtol=0.01`` for 40 to 150 points on most networks,
+    whatever ``steps`` is. Test data, where the landscape has them, are measured along.
 
     Misleads as every picture of two out of p dimensions: a minimum of the plane is none
     of the loss, two basins of the plane may be one valley, and random directions are

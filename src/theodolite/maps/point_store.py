@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, final
 
@@ -70,7 +71,9 @@ class PointStore:
     def close(self) -> None:
         """Let the file go."""
         if self._file is not None:
-            self._file.close()
+            # what the disk had no room for was said when it was added
+            with suppress(OSError):
+                self._file.close()
 
     def _read(self, path: Path) -> None:
         text = path.read_bytes()

@@ -18,7 +18,7 @@ from theodolite.maps.sharing import Company
 from theodolite.maps.track import Track
 from theodolite.outcomes import Outcome
 from theodolite.spectrum.vectors import norm
-from theodolite.storage.files import read_tensors, write_tensors
+from theodolite.storage.files import read_tensors, wrapped, write_tensors
 
 _TRACK = ("x", "y", "distance", "loss", "plane_loss")
 
@@ -108,7 +108,15 @@ def read_map(folder: str | Path) -> Plane | Line:
             why="Its picture is written when measuring ends.",
             instead="Go on measuring: the same call with resume=True (--resume).",
         )
-    frame = source.frame(run["axes"])
+    # what is missing from either file is said as what cannot be read
+    with wrapped(source.path, "read"):
+        return _map(source.frame(run["axes"]), run, arrays)
+
+
+def _map(
+    frame: Frame, run: dict[str, Any], arrays: Mapping[str, Tensor]
+) -> Plane | Line:
+    """A map out of its frame, its record and its arrays."""
     common = {
         "fields": {n: _field(n, told, arrays) for n, told in run["fields"].items()},
         "scale": norm(frame.origin.point),
