@@ -52,7 +52,7 @@ class Evaluation(Protocol):
         ...
 
     def in_type(self, dtype: torch.dtype) -> "Evaluation":
-        """The same in another floating-point type, over a copy of the model."""
+        """The same in another floating-point type."""
         ...
 
 

@@ -191,10 +191,10 @@ class Landscape(Surface):
         return land
 
     def to(self, dtype: torch.dtype) -> "Landscape":
-        """The same landscape in another floating-point type, over a copy of the model.
+        """The same landscape in another floating-point type.
 
         What float32 rounds away, for products, losses and gradients alike, float64
-        shows; memory: another model, and twice the data.
+        shows. The model stays as it is; memory: its tensors and the data once more.
 
         Parameters
         ----------
@@ -233,7 +233,7 @@ class Landscape(Surface):
             up to a minute, before the first). ``"gradient-difference"`` needs first
             derivatives alone, and measures a smoothed curvature across kinks.
         dtype : torch.dtype, optional
-            Compute in another type than the model's, on a copy (:meth:`to`).
+            Compute in another type than the model's (:meth:`to`).
 
         Raises
         ------

@@ -273,7 +273,7 @@ class Surface:
             yield self._evaluate
 
     def in_type(self, dtype: torch.dtype) -> "Surface":
-        """The same in another floating-point type, over a copy of the model."""
+        """The same in another floating-point type."""
         evaluate = self._evaluate.in_type(dtype)
         named = zip(self.parameters.names, self._tensors, strict=True)
         return Surface(

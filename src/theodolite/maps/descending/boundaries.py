@@ -136,8 +136,7 @@ def boundaries(
         How far descents start from the point, over the norm of its parameters; by
         default 1.5e-8 in double precision and 3.5e-4 in single.
     dtype : torch.dtype, optional
-        What a copy of the model is converted to; ``None`` for none. Functions are
-        measured as they are.
+        What networks are measured in; ``None`` for their own.
     seed : int
         Of the eigenvalue's random start.
     progress : bool or Watcher

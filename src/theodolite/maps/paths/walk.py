@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import final
 
 import torch
@@ -93,5 +94,10 @@ def walking(
             policy: BatchNormPolicy = Frozen()
         else:
             source = land if statistics is None else statistics
-            policy = policy_for(batch_norm, land.model, source.batches)
+            policy = policy_for(
+                batch_norm,
+                land.model,
+                source.batches,
+                partial(evaluate.output, leaves),
+            )
         yield Walk(land, leaves, evaluate, policy)
