@@ -297,11 +297,13 @@ def test_a_terminal_gets_a_bar_that_goes_away() -> None:
 def test_a_log_gets_one_line_now_and_then() -> None:
     text = StringIO()
     plain = Plain(Console(file=text, width=80), every=0.05)
+    began = time.monotonic()
     for step in range(50):
         plain.update("trace", step / 50, 12.0)
         time.sleep(0.004)
     lines = text.getvalue().splitlines()
-    assert 1 <= len(lines) <= 5
+    # however slow the machine is meanwhile
+    assert 1 <= len(lines) <= (time.monotonic() - began) / 0.05
     assert "about 12 s left" in lines[0]
 
 

@@ -13,7 +13,8 @@ from problems import PROBLEMS
 
 # what takes no time worth telling of, or is told product by product by others
 SILENT = {
-    *("builtin", "preconditioned", "preconditioner", "third_order"),
+    *("builtin", "maps", "merge_tree"),
+    *("preconditioned", "preconditioner", "third_order"),
     *("gauss_newton_trace", "gauss_newton_diagonal"),
 }
 OPERATOR: dict[str, dict[str, Any]] = {
@@ -41,6 +42,10 @@ LANDSCAPE: dict[str, dict[str, Any]] = {
     "sharpness": {"steps": 2, "k": 2},
     "data_error": {},
     "survey": {"sigmas": (1e-3,)},
+    "line": {"direction": "random", "steps": 3},
+    "plane": {"steps": 3},
+    "connect": {"a": None, "b": torch.linspace(-1, 1, 43, dtype=F64)},
+    "align": {"model_b": torch.linspace(-1, 1, 43, dtype=F64)},
 }
 COSTED = sorted({*OPERATOR, "layer_eigenvalues", "interactions"} - {"moments"})
 # all eigenvalues of so small a landscape come at once

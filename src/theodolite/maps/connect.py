@@ -142,6 +142,8 @@ def connect(
             passes=passes,
             effort=effort,
         )
+        # whatever the search finds to do, the line is measured first
+        effort.tell(effort.room)
         curve, outcome = straight(start, stop, 2), _LINE
         if torch.equal(start.point, stop.point):
             outcome = _SAME
