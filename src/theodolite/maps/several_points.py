@@ -20,7 +20,7 @@ from theodolite.maps.quantities import LOSS, TEST, OfOutput
 TOGETHER = 8
 SEVERAL, ALONE = f"{TOGETHER} points at once", "one point at a time"
 # a trial is worth while for so many points, and so many seconds
-_POINTS, _SECONDS = 64, 1.0
+_POINTS, _SECONDS = 1000, 1.0
 # seconds a batch from which on the work itself takes the time, and eight times the
 # memory would be a lot
 _LONG = 0.05
