@@ -11,7 +11,8 @@ import valleys
 from dense import F64
 from theodolite.errors import ArgumentError
 from theodolite.maps.connect import connect
-from theodolite.maps.paths.pass_between import pass_between, standing_at
+from theodolite.maps.elsewhere import standing_at
+from theodolite.maps.paths.pass_between import pass_between
 from theodolite.maps.paths.quadratic_model import quadratic_model
 from valleys import at
 
@@ -180,7 +181,7 @@ def test_a_landscape_is_measured_elsewhere_without_moving_the_model() -> None:
     model, loss = valleys.xor_network()
     land = td.Landscape(model, loss, valleys.exclusive_or())
     there = land.point + 0.5
-    moved = standing_at(land, there)
+    moved = standing_at(land, td.maps.Place(there))
     torch.testing.assert_close(moved.point, there)
     assert moved.loss() == pytest.approx(land.loss(there))
     torch.testing.assert_close(moved.gradient(), land.gradient(there))

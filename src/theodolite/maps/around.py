@@ -1,16 +1,15 @@
 """What is measured of the landscape around points: gradients, curvatures."""
 
-from collections.abc import Mapping
-from copy import copy
 from functools import partial
 from typing import final
 
 import torch
 from torch import Tensor
 
-from theodolite.evaluation import ModelEvaluation
 from theodolite.landscape import Landscape
 from theodolite.maps.batch_norm import BatchNorm, Buffers, normalising, policy_for
+from theodolite.maps.elsewhere import standing_at
+from theodolite.maps.place import Place
 from theodolite.maps.points import Points
 from theodolite.maps.quantities import AtPoint
 
@@ -46,7 +45,8 @@ class Around:
         points.write(number, self._flat)
         land = self._land
         if self._moving:
-            land = with_buffers(land, self._buffers(partial(points.buffers, number)))
+            buffers = self._buffers(partial(points.buffers, number))
+            land = standing_at(land, Place(land.point, buffers))
         return quantity.number(land, self._flat.clone())
 
     def _buffers(self, buffers: Buffers) -> dict[str, Tensor]:
@@ -59,13 +59,3 @@ class Around:
             policy = policy_for(self._batch_norm, model, self._batches, output)
             policy.arrive(buffers)
             return {name: b.clone() for name, b in model.named_buffers()}
-
-
-def with_buffers(land: Landscape, buffers: Mapping[str, Tensor]) -> Landscape:
-    """The same landscape with others in the place of the model's buffers."""
-    evaluation = land.evaluation
-    if not buffers or not isinstance(evaluation, ModelEvaluation):
-        return land
-    other = copy(land)
-    other.be_elsewhere(evaluation.with_(buffers), land.point)
-    return other

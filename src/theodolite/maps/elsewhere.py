@@ -4,7 +4,7 @@ from copy import copy
 
 from theodolite.evaluation import ModelEvaluation
 from theodolite.landscape import Landscape
-from theodolite.maps.place import PlaceLike, as_place
+from theodolite.maps.place import Place, PlaceLike, as_place
 
 
 def at_place(land: Landscape, what: PlaceLike, *, name: str | None = None) -> Landscape:
@@ -30,11 +30,18 @@ def at_place(land: Landscape, what: PlaceLike, *, name: str | None = None) -> La
         When it is no point of this landscape.
     """
     place = as_place(land, what)
+    other = standing_at(land, place)
+    other.name = name or land.name
+    if land.test is not None:
+        other.test = at_place(land.test, place, name=f"{other.name} (test)")
+    return other
+
+
+def standing_at(land: Landscape, place: Place) -> Landscape:
+    """The same at a place that is known to be one, without test data."""
     other, evaluation = copy(land), land.evaluation
     if isinstance(evaluation, ModelEvaluation) and place.buffers:
         evaluation = evaluation.with_(place.buffers)
     other.be_elsewhere(evaluation, place.point)
-    other.name = name or land.name
-    if land.test is not None:
-        other.test = at_place(land.test, place, name=f"{other.name} (test)")
+    other.test = None
     return other

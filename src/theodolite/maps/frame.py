@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, final
 
 import torch
@@ -112,7 +113,7 @@ class Frame:
         self.write(coordinates, flat)
         return Place(flat, self.buffers(coordinates))
 
-    @property
+    @cached_property
     def ends(self) -> dict[tuple[float, ...], Place]:
         """The checkpoints that lie at one of an axis, by their coordinates."""
         count = range(len(self.directions))

@@ -66,7 +66,7 @@ def as_place(land: Landscape, what: PlaceLike) -> Place:
         weights = dict(inner.named_parameters(remove_duplicate=False))
         place = Place(_gathered(land, weights), _buffers(land, _floating(inner)))
     elif isinstance(what, Mapping):
-        state = _plain_names(what)
+        state = plain_names(what)
         place = Place(_gathered(land, state), _buffers(land, state))
     else:
         raise ArgumentError(
@@ -106,7 +106,7 @@ def _flat(land: Landscape, point: Tensor) -> Tensor:
     return point.detach().to(dtype=land.dtype, device=land.device, copy=True)
 
 
-def _plain_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+def plain_names(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """A state dict without what wrappers put in front of the names."""
     for front in 2 * _WRAPPERS:
         if state and all(name.startswith(front) for name in state):

@@ -11,6 +11,7 @@ from contextlib import (
     nullcontext,
 )
 from functools import partial
+from itertools import islice
 from typing import final
 
 import torch
@@ -159,20 +160,17 @@ class Tour:
             land.batches.kept is not None for land, _ in self._lands
         )
         # before the first point it is not known whether the data will be kept
-        visited = self._visited or self._here is not None
-        alone = self._kept or self._policy.alone or not visited
+        alone = self._kept or self._policy.alone or not self._visited
         return 1 if alone else _TOGETHER
 
     def forget(self) -> None:
         """The points are others now, under the same numbers."""
-        self._visited, self._here = self._visited or self._here is not None, None
+        self._here = None
 
     def rows(self, numbers: Iterable[int]) -> Iterator[tuple[int, Row]]:
         """Each point's number and its row, as soon as it is measured, in order."""
-        order = list(numbers)
-        while order:
-            together = self.together
-            chunk, order = order[:together], order[together:]
+        order = iter(numbers)
+        while chunk := list(islice(order, self.together)):
             yield from self._measured(chunk).items()
 
     def _measured(self, chunk: Sequence[int]) -> dict[int, Row]:
@@ -339,7 +337,7 @@ class Tour:
             self._vessel.fill()
             if self._first is not None:
                 self._first.arrived()
-            self._here = number
+            self._here, self._visited = number, True
             self._policy.arrive(partial(self._points.buffers, number))
 
     def _add(

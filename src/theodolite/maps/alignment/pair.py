@@ -18,10 +18,7 @@ from theodolite.errors import (
 from theodolite.evaluation import require_plain_module, unwrapped
 from theodolite.footing import require_finite_weights
 from theodolite.landscape import Landscape
-from theodolite.maps.place import Place, as_place
-
-# what data-parallel and compiled wrappers put in front of every name
-_WRAPPERS = ("module.", "_orig_mod.")
+from theodolite.maps.place import Place, as_place, plain_names
 
 ModelLike = nn.Module | Landscape | Mapping[str, Tensor] | Tensor | Place
 
@@ -129,12 +126,9 @@ def _at_place(model: nn.Module, land: Landscape, place: Place) -> nn.Module:
 
 
 def _loaded(model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    for front in _WRAPPERS:
-        if state and all(name.startswith(front) for name in state):
-            state = {name.removeprefix(front): t for name, t in state.items()}
     copy = copied(model)
     try:
-        copy.load_state_dict(state)
+        copy.load_state_dict(plain_names(state))
     except RuntimeError as error:
         raise ParameterError(
             found=f"The state dict does not fit: {error}",

@@ -1,7 +1,5 @@
 """The saddle that separates two minima: found, and verified to be one."""
 
-from copy import copy
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -10,11 +8,12 @@ from theodolite.budget import BudgetLike, as_budget
 from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape, require_landscape
 from theodolite.maps.connect import connect
+from theodolite.maps.elsewhere import standing_at
 from theodolite.maps.paths.course import Passes
 from theodolite.maps.paths.mountain_pass import Pass
 from theodolite.maps.paths.path import Path
 from theodolite.maps.paths.saddle_search import SaddleSearch
-from theodolite.maps.place import PlaceLike, as_place
+from theodolite.maps.place import Place, PlaceLike, as_place
 from theodolite.outcomes import Outcome, out_of_budget
 from theodolite.progress import ProgressLike
 from theodolite.site.critical_point import CriticalPoint, classify
@@ -126,7 +125,7 @@ def pass_between(
             passes.add(path.gradients)
         search = _from_path(land, path, gtol, passes, effort)
         outcome = search.run(_STEPS, seed) if path.barrier.value > 0 else NO_RISE
-        place = classify(standing_at(land, search.point), gtol=gtol, seed=seed)
+        place = classify(standing_at(land, Place(search.point)), gtol=gtol, seed=seed)
         loss = land.loss(search.point)
         above = [
             loss - land.loss(end.point) for end in (path.curve.start, path.curve.stop)
@@ -151,17 +150,6 @@ NO_RISE = out_of_budget(
     "the path does not rise above its higher end, so that no pass lies on it",
     "Give two minima; a path with more images shows narrower passes",
 )
-
-
-def standing_at(land: Landscape, point: Float[Tensor, " p"]) -> Landscape:
-    """The same landscape, measured at a point; the model stays where it is.
-
-    No copy of the model: a penalty in the loss may hold the model itself.
-    """
-    other = copy(land)
-    other.be_elsewhere(land.evaluation, point)
-    other.test = None
-    return other
 
 
 def _require_between(land: Landscape, path: Path, a: PlaceLike, b: PlaceLike) -> None:
