@@ -31,6 +31,12 @@ CHECKPOINT = (
     "architecture; digits-cnn@1 is digits-cnn trained from seed 1."
 )
 
+Budget = Annotated[str | None, typer.Option(help="Time it may take, like 60s or 5min.")]
+Seed = Annotated[int, typer.Option(help="Of everything random.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from what --out holds.")]
+QuietNumbers = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only where the numbers lie.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")]
 
 
@@ -59,16 +65,12 @@ def _survey(
         str,
         typer.Argument(help=TARGET),
     ],
-    budget: Annotated[
-        str | None, typer.Option(help="Time it may take, like 60s or 5min.")
-    ] = None,
+    budget: Budget = None,
     out: Annotated[
         Path | None, typer.Option(help="The run folder; survey-TARGET by default.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from what --out holds.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    resume: Resume = False,
+    seed: Seed = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only where the report lies.")
     ] = False,
@@ -124,16 +126,12 @@ def _map(
     batch_norm: Annotated[
         str, typer.Option(help="frozen, interpolated or re-estimated.")
     ] = "frozen",
-    budget: Annotated[
-        str | None, typer.Option(help="Time it may take, like 60s or 5min.")
-    ] = None,
+    budget: Budget = None,
     out: Annotated[
         Path | None, typer.Option(help="The run folder; map-TARGET by default.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from what --out holds.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    resume: Resume = False,
+    seed: Seed = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only where the map lies.")
     ] = False,
@@ -181,10 +179,8 @@ def _connect(
     out: Annotated[
         Path | None, typer.Option(help="The run folder; connect-A by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only where the numbers lie.")
-    ] = False,
+    seed: Seed = 0,
+    quiet: QuietNumbers = False,
     debug: Debug = False,
 ) -> None:
     """Find ways of low loss between two checkpoints, and their barriers."""
@@ -203,16 +199,12 @@ def _compare(
     method: Annotated[
         str, typer.Option(help="Between each two: straight, bezier, polychain, neb.")
     ] = "straight",
-    budget: Annotated[
-        str | None, typer.Option(help="Time it may take, like 60s or 5min.")
-    ] = None,
+    budget: Budget = None,
     out: Annotated[
         Path | None, typer.Option(help="The run folder; compare-A by default.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print only where the numbers lie.")
-    ] = False,
+    seed: Seed = 0,
+    quiet: QuietNumbers = False,
     debug: Debug = False,
 ) -> None:
     """Put checkpoints side by side: loss, error, sharpness, spectrum, barriers."""

@@ -68,5 +68,5 @@ def run_connect(
     shown = Console()
     if not quiet:
         shown.print(repr(found), highlight=False, markup=False)
-    drawn(found.figure, folder / "connect.png", shown)
+    drawn(found.figure, folder / "connect.png", shown, shown)
     shown.print(f"Numbers: {folder}", highlight=False, soft_wrap=True, markup=False)

@@ -14,8 +14,9 @@ from theodolite.cli.checkpoint import (
     is_file_of_weights,
 )
 from theodolite.cli.processes import company
+from theodolite.cli.results import drawn
 from theodolite.cli.survey import INTERRUPTED, default_folder
-from theodolite.errors import ArgumentError, MissingPackageError
+from theodolite.errors import ArgumentError
 from theodolite.landscape import Landscape
 from theodolite.maps.batch_norm import require_policy
 from theodolite.maps.direction import require_kind
@@ -147,12 +148,5 @@ def _show(found: Plane | Line, folder: Path, console: Console, *, quiet: bool) -
     out = Console()
     if not quiet:
         out.print(repr(found), highlight=False, soft_wrap=True, markup=False)
-    try:
-        picture = found.figure(folder / "map.png")
-    except MissingPackageError as error:
-        if not quiet:
-            console.print(f"No picture: {error}", highlight=False, markup=False)
-    else:
-        # not wrapped: a path is meant to be copied
-        out.print(f"Picture: {picture}", highlight=False, soft_wrap=True, markup=False)
+    drawn(found.figure, folder / "map.png", out, None if quiet else console)
     out.print(f"Numbers: {folder}", highlight=False, soft_wrap=True, markup=False)

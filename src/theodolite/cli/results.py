@@ -1,6 +1,5 @@
 """What a command writes besides what it prints: run.json, tensors, a picture."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ from torch import Tensor
 
 from theodolite.errors import MissingPackageError
 from theodolite.landscape import Landscape
-from theodolite.storage.files import wrapped, write_file, write_tensors
-from theodolite.storage.plain import spelled
+from theodolite.storage.files import wrapped, write_record, write_tensors
 from theodolite.storage.provenance import (
     fingerprint,
     landscape_record,
@@ -44,18 +42,20 @@ def write_results(
         "notes": notes(land),
         **found,
     }
-    text = json.dumps(spelled(record), indent=2, ensure_ascii=False, allow_nan=False)
-    write_file(folder / RUN, text + "\n")
+    write_record(folder / RUN, record)
     if tensors:
         write_tensors(folder / TENSORS, tensors)
 
 
-def drawn(draw: Callable[[Path], Path], path: Path, out: Console) -> None:
-    """Draw a picture and say where it lies; say so where it cannot be drawn."""
+def drawn(
+    draw: Callable[[Path], Path], path: Path, out: Console, told: Console | None
+) -> None:
+    """Draw a picture and say where it lies; tell where it cannot be drawn, and why."""
     try:
         picture = draw(path)
     except MissingPackageError as error:
-        out.print(f"No picture: {error}", highlight=False, markup=False)
+        if told is not None:
+            told.print(f"No picture: {error}", highlight=False, markup=False)
         return
     # not wrapped: a path is meant to be copied
     out.print(f"Picture: {picture}", highlight=False, soft_wrap=True, markup=False)

@@ -1,11 +1,31 @@
 """One quantity over a map, with what is wrong with it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from theodolite.errors import ArgumentError, nearest_names
+
+
+def field_named(fields: Mapping[str, "Field"], name: str, what: str) -> "Field":
+    """One quantity of a map by its name.
+
+    Raises
+    ------
+    ArgumentError
+        When there is none of that name.
+    """
+    if name not in fields:
+        raise ArgumentError(
+            found=f"No quantity {name!r} was measured on this {what}.",
+            why=f"There are {', '.join(fields)}.",
+            instead=f"Near: {nearest_names(name, fields)}.",
+        )
+    return fields[name]
 
 
 @dataclass(frozen=True)

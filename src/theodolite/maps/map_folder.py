@@ -1,6 +1,5 @@
 """A map on disk: run.json, points.jsonl as it is measured, tensors.safetensors."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +12,13 @@ from theodolite.landscape import Landscape
 from theodolite.maps.frame import Direction, Frame
 from theodolite.maps.place import Place
 from theodolite.maps.point_store import POINTS
-from theodolite.storage.files import read_tensors, wrapped, write_file, write_tensors
-from theodolite.storage.plain import spelled, unspelled
+from theodolite.storage.files import (
+    read_record,
+    read_tensors,
+    wrapped,
+    write_record,
+    write_tensors,
+)
 
 RUN, TENSORS = "run.json", "frame.safetensors"
 ARRAYS = "arrays.safetensors"
@@ -59,8 +63,7 @@ class MapFolder:
 
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write the record, in one step that no reader sees half of."""
-        text = json.dumps(spelled(run), indent=2, ensure_ascii=False, allow_nan=False)
-        write_file(self.path / RUN, text + "\n")
+        write_record(self.path / RUN, run)
 
     def run(self) -> dict[str, Any]:
         """The record.
@@ -70,8 +73,7 @@ class MapFolder:
         RunFolderError
             When there is none, or it cannot be read.
         """
-        with wrapped(self.path, "read"):
-            return unspelled(json.loads((self.path / RUN).read_text("utf-8")))
+        return read_record(self.path / RUN)
 
     @property
     def begun(self) -> bool:

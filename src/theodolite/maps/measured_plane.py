@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from theodolite.errors import ArgumentError, nearest_names
-from theodolite.maps.field import Field
+from theodolite.maps.field import Field, field_named
 from theodolite.maps.frame import Direction, Frame
 from theodolite.maps.place import Place
 from theodolite.maps.quantities import LOSS, TEST
@@ -109,13 +108,7 @@ class Plane:
         ArgumentError
             When there is none of that name.
         """
-        if name not in self.fields:
-            raise ArgumentError(
-                found=f"No quantity {name!r} was measured on this plane.",
-                why=f"There are {', '.join(self.fields)}.",
-                instead=f"Near: {nearest_names(name, self.fields)}.",
-            )
-        return self.fields[name]
+        return field_named(self.fields, name, "plane")
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers without the vectors, plain."""

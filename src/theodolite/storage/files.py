@@ -1,15 +1,42 @@
 """Files that are written whole or not at all, and errors that say what to do."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from theodolite.errors import RunFolderError
+from theodolite.storage.plain import spelled, unspelled
+
+
+def write_record(path: Path, record: Mapping[str, Any]) -> Path:
+    """Write plain data as JSON, in one step that no reader sees half of.
+
+    Raises
+    ------
+    RunFolderError
+        When the file cannot be written.
+    """
+    text = json.dumps(spelled(record), indent=2, ensure_ascii=False, allow_nan=False)
+    return write_file(path, text + "\n")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What :func:`write_record` wrote.
+
+    Raises
+    ------
+    RunFolderError
+        When there is none, or it cannot be read.
+    """
+    with wrapped(path.parent, "read"):
+        return unspelled(json.loads(path.read_text("utf-8")))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Path:

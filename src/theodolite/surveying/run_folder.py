@@ -7,8 +7,14 @@ from typing import Any, final
 
 from torch import Tensor
 
-from theodolite.storage.files import read_tensors, wrapped, write_file, write_tensors
-from theodolite.storage.plain import spelled, unspelled
+from theodolite.storage.files import (
+    read_record,
+    read_tensors,
+    wrapped,
+    write_file,
+    write_record,
+    write_tensors,
+)
 from theodolite.surveying.measurement import Measurement
 
 RUN, MEASUREMENTS = "run.json", "measurements.jsonl"
@@ -47,8 +53,7 @@ class RunFolder:
 
     def write_run(self, run: Mapping[str, Any]) -> None:
         """Write the record, in one step that no reader sees half of."""
-        text = json.dumps(spelled(run), indent=2, ensure_ascii=False, allow_nan=False)
-        write_file(self.path / RUN, text + "\n")
+        write_record(self.path / RUN, run)
 
     def append(self, measurement: Measurement) -> None:
         """Add one measurement."""
@@ -73,8 +78,7 @@ class RunFolder:
         RunFolderError
             When there is none, or it cannot be read.
         """
-        with wrapped(self.path, "read"):
-            return unspelled(json.loads((self.path / RUN).read_text("utf-8")))
+        return read_record(self.path / RUN)
 
     def measurements(self) -> dict[str, Measurement]:
         """All whole lines, the last of each name."""
