@@ -4,6 +4,7 @@ from functools import partial
 from typing import final
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.landscape import Landscape
@@ -11,7 +12,7 @@ from theodolite.maps.batch_norm import BatchNorm, Buffers, normalising, policy_f
 from theodolite.maps.elsewhere import standing_at
 from theodolite.maps.place import Place
 from theodolite.maps.points import Points
-from theodolite.maps.quantities import AtPoint
+from theodolite.maps.quantities import AtNodes
 
 
 @final
@@ -26,6 +27,8 @@ class Around:
         The policy for running statistics.
     statistics : Landscape, optional
         Over whose data they are re-estimated; the landscape itself by default.
+    axes : Tensor, optional
+        ``(k, p)``: directions of the map that the points belong to; none by default.
     """
 
     def __init__(
@@ -33,21 +36,23 @@ class Around:
         land: Landscape,
         batch_norm: BatchNorm,
         statistics: Landscape | None = None,
+        axes: Float[Tensor, "k p"] | None = None,
     ) -> None:
         self._moving = batch_norm != "frozen" and bool(normalising(land.model))
         self._land = land
         self._batch_norm: BatchNorm = batch_norm
         self._batches = (statistics or land).batches
         self._flat = torch.empty(land.size, dtype=land.dtype, device=land.device)
+        self._axes = self._flat.new_empty(0, land.size) if axes is None else axes
 
-    def value(self, quantity: AtPoint, points: Points, number: int) -> float:
-        """A quantity at one of the points."""
+    def numbers(self, quantity: AtNodes, points: Points, number: int) -> list[float]:
+        """A quantity's numbers at one of the points, in the order of its parts."""
         points.write(number, self._flat)
         land = self._land
         if self._moving:
             buffers = self._buffers(partial(points.buffers, number))
             land = standing_at(land, Place(land.point, buffers))
-        return quantity.number(land, self._flat.clone())
+        return quantity.numbers(land, self._flat.clone(), self._axes)
 
     def _buffers(self, buffers: Buffers) -> dict[str, Tensor]:
         """Those that the model has at the point."""

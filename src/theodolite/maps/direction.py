@@ -156,14 +156,15 @@ def _eigenvectors(
         )
     numbers = range(pairs.vectors.shape[1])
     return [
-        Direction(
-            _signed(pairs.vectors[:, number]),
-            "eigenvector",
-            f"eigenvector of λ = {float(pairs.values[number]):.4g}",
-            curvature=float(pairs.values[number]),
-        )
+        along_eigenvector(pairs.vectors[:, number], float(pairs.values[number]))
         for number in (numbers[::-1] if last_first else numbers)[:count]
     ]
+
+
+def along_eigenvector(vector: Float[Tensor, " p"], value: float) -> Direction:
+    """The direction of an eigenvector, of one sign on every run."""
+    label = f"eigenvector of λ = {value:.4g}"
+    return Direction(_signed(vector), "eigenvector", label, curvature=value)
 
 
 def _signed(vector: Float[Tensor, " p"]) -> Float[Tensor, " p"]:

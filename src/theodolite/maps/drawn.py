@@ -12,7 +12,7 @@ from theodolite.maps.adaptive import Adaptive
 from theodolite.maps.field import Field
 from theodolite.maps.measuring import Measuring
 from theodolite.maps.point_store import Coordinates, PointStore
-from theodolite.maps.quantities import LOSS, TEST, AtPoint, Quantity
+from theodolite.maps.quantities import LOSS, TEST, AtNodes, Quantity
 from theodolite.outcomes import Outcome, converged, out_of_budget
 
 Axes = tuple[Float[Tensor, " _"], ...]
@@ -48,8 +48,9 @@ def drawn_around(
     """What was measured on a coarser grid."""
     found: dict[str, Field] = {}
     for name, quantity in quantities.items():
-        if isinstance(quantity, AtPoint):
-            for full in (name, TEST + name):
+        if isinstance(quantity, AtNodes):
+            parts = quantity.parts(name, len(axes))
+            for full in (*parts, *(TEST + part for part in parts)):
                 if held := store.held(full):
                     coarse = coarser(axes, quantity.every)
                     found[full] = on_grid(full, held, coarse, quantity.every)

@@ -82,6 +82,11 @@ class Field:
         numbers = self.values[self.finite]
         return float(numbers.max()) if numbers.numel() else float("nan")
 
+    def coordinates(self, axis: Float[Tensor, " n"]) -> Float[Tensor, " m"]:
+        """Those of a plane's coordinates that this quantity was measured at."""
+        centre = int(axis.abs().argmin())
+        return axis[centre % self.every :: self.every]
+
     @property
     def range_told(self) -> str:
         """From the lowest to the highest number, with the error, in words."""

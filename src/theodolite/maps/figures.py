@@ -113,7 +113,7 @@ def _farthest(track: Track) -> float:
 
 def contours(axes: "Axes", plane: Plane, field: Field, *, log: bool | None) -> None:
     """A contour map whose axes say what they are; what is no number is hatched."""
-    x, y = _coordinates(plane, field)
+    x, y = (field.coordinates(axis).numpy() for axis in (plane.x, plane.y))
     axes.set_facecolor("none")
     # below the colours: a cell with one bad corner is hatched as a whole
     _hatched(axes, x, y, field)
@@ -158,15 +158,6 @@ def _coloured(
 def _figure_of(axes: "Axes") -> "Figure":
     figure: Any = axes.figure
     return figure
-
-
-def _coordinates(plane: Plane, field: Field) -> tuple[np.ndarray, np.ndarray]:
-    """The coordinates that a quantity was measured at."""
-    found = []
-    for values in (plane.x, plane.y):
-        centre = int(values.abs().argmin())
-        found.append(values[centre % field.every :: field.every].numpy())
-    return found[0], found[1]
 
 
 def _logarithmic(field: Field, log: bool | None) -> bool:

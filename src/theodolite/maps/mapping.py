@@ -24,7 +24,7 @@ from theodolite.maps.map_folder import MapFolder, on_device_of, require_same_fra
 from theodolite.maps.map_settings import GIVEN, Mapped, MapSettings
 from theodolite.maps.measuring import Measuring
 from theodolite.maps.point_store import Coordinates, PointStore
-from theodolite.maps.quantities import LOSS, TEST, AtPoint
+from theodolite.maps.quantities import LOSS, TEST, AtNodes
 from theodolite.maps.sharing import Company
 from theodolite.maps.span import automatic_span
 from theodolite.maps.sweep import of_outputs
@@ -232,7 +232,7 @@ class Mapper:
     def _measure_around(self, measuring: Measuring, axes: Axes) -> None:
         """What is measured on a coarser grid, one landscape and quantity at a time."""
         for name, quantity in self._settings.quantities.items():
-            if isinstance(quantity, AtPoint):
+            if isinstance(quantity, AtNodes):
                 points = coarse_to_fine(coarser(axes, quantity.every))
                 for front, land in (("", self._land), (TEST, self._land.test)):
                     if land is not None:
@@ -245,13 +245,16 @@ class Mapper:
         measuring: Measuring,
         land: Landscape,
         name: str,
-        quantity: AtPoint,
+        quantity: AtNodes,
         points: list[Coordinates],
     ) -> None:
-        missing = measuring.store.missing(points, name)
+        directions = torch.stack([d.vector for d in self._frame.directions])
+        parts = quantity.parts(name, len(directions))
+        # a point's numbers are kept together: where one is missing, all are
+        missing = measuring.store.missing(points, parts[0])
         on_frame = OnFrame(self._frame)
         on_frame.coordinates = missing
-        around = Around(land, self._settings.batch_norm, self._land)
+        around = Around(land, self._settings.batch_norm, self._land, directions)
         size = self._company.size
         for start in range(0, len(missing), size):
             chunk = missing[start : start + size]
@@ -260,12 +263,12 @@ class Mapper:
                 numbers: Sequence[int], start: int = start
             ) -> list[list[float]]:
                 wanted = [start + number for number in numbers]
-                return [[around.value(quantity, on_frame, n)] for n in wanted]
+                return [around.numbers(quantity, on_frame, n) for n in wanted]
 
             for at, row in zip(
                 chunk, self._company.shared(len(chunk), measured), strict=True
             ):
-                measuring.store.add(at, {name: row[0]})
+                measuring.store.add(at, dict(zip(parts, row, strict=True)))
             done = (start + len(chunk)) / len(missing)
             self._settings.watcher.update(name, done, float("inf"))
 

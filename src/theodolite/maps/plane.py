@@ -75,8 +75,10 @@ def plane(
         Of random directions, and of the search for eigenvectors.
     quantities
         What is measured beside the loss: ``"error"`` (rate of misclassification),
-        ``"gradient_norm"`` and ``"largest_eigenvalue"`` (on every fifth row and
-        column), or a dict of names and functions of (output, target).
+        ``"gradient_norm"``, ``"largest_eigenvalue"`` and ``"hessian"`` (on every fifth
+        row and column; the last are the entries of D H Dᵀ along the axes, as
+        ``"hessian xx"``, ``"hessian xy"``, ``"hessian yy"``; of a line
+        ``"hessian tt"``), or a dict of names and functions of (output, target).
     batch_norm : str
         ``"frozen"``: the model's running statistics everywhere; ``"interpolated"``
         between checkpoints; ``"re-estimated"`` from the training data at every point,

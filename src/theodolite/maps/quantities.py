@@ -12,6 +12,7 @@ from theodolite.averages import class_weight, mean_and_weight, reduction_of
 from theodolite.batches import Batch
 from theodolite.errors import ArgumentError, LossError, nearest_names
 from theodolite.landscape import Landscape
+from theodolite.maps.axis_hessian import ENTRIES, AxisHessian
 from theodolite.spectrum.eigsh import eigsh
 from theodolite.spectrum.vectors import norm
 
@@ -19,6 +20,8 @@ LOSS, TEST = "loss", "test "
 # what the arrays of a map are called beside its quantities
 _TAKEN = ("at", "t", "x", "y", "points", "losses", "start", "center")
 _TAKEN += ("direction", "directions")
+# what the names of quantities along the axes end in
+_ENDINGS = tuple(f" {entry}" for entries in ENTRIES.values() for entry in entries)
 
 
 @final
@@ -86,7 +89,14 @@ class AtPoint:
     function: Callable[[Landscape, Float[Tensor, " p"]], float]
     every: int = 5
 
-    def number(self, land: Landscape, point: Float[Tensor, " p"]) -> float:
+    def parts(self, name: str, axes: int) -> tuple[str, ...]:
+        """What its numbers are called: there is one, whatever the axes."""
+        del axes
+        return (name,)
+
+    def numbers(
+        self, land: Landscape, point: Float[Tensor, " p"], axes: Float[Tensor, "k p"]
+    ) -> list[float]:
         """What the function gives at a point.
 
         Raises
@@ -94,9 +104,10 @@ class AtPoint:
         ArgumentError
             When it gives no number.
         """
+        del axes
         value = self.function(land, point)
         try:
-            return float(value)
+            return [float(value)]
         except (TypeError, ValueError, RuntimeError) as error:
             raise ArgumentError(
                 found=f"A {type(value).__name__} as a quantity at a point.",
@@ -105,7 +116,9 @@ class AtPoint:
             ) from error
 
 
-Quantity = OfOutput | AtPoint
+# measured on a coarser grid, around each of its points
+AtNodes = AtPoint | AxisHessian
+Quantity = OfOutput | AtNodes
 # names of ours, or functions of (output, target) by names of the user's own
 QuantityLike = str | Sequence[str] | Mapping[str, Any]
 
@@ -153,6 +166,7 @@ KNOWN: dict[str, Quantity] = {
     "error": OfOutput(error_rate),
     "gradient_norm": AtPoint(gradient_norm),
     "largest_eigenvalue": AtPoint(largest_eigenvalue),
+    "hessian": AxisHessian(),
 }
 
 
@@ -197,7 +211,7 @@ def _known(name: Any) -> Quantity:
 
 def _as_quantity(name: Any, value: Any) -> Quantity:
     _require_free(name)
-    if isinstance(value, AtPoint) and (
+    if isinstance(value, AtNodes) and (
         not isinstance(value.every, int) or value.every < 1
     ):
         raise ArgumentError(
@@ -205,7 +219,7 @@ def _as_quantity(name: Any, value: Any) -> Quantity:
             why="It is measured at every so-manieth row and column.",
             instead="Give a whole number from 1 on.",
         )
-    if isinstance(value, (OfOutput, AtPoint)):
+    if isinstance(value, Quantity):
         return value
     if isinstance(value, str):
         return _known(value)
@@ -225,7 +239,7 @@ def _require_free(name: Any) -> None:
         not isinstance(name, str)
         or name in {"", LOSS, *_TAKEN}
         or name.startswith((TEST, "track."))
-        or name.endswith(".measured")
+        or name.endswith((".measured", *_ENDINGS))
     )
     if taken:
         raise ArgumentError(

@@ -16,7 +16,7 @@ from theodolite.maps.place import Place
 from theodolite.maps.points import Listed
 from theodolite.maps.quantities import (
     TEST,
-    AtPoint,
+    AtNodes,
     OfOutput,
     Quantity,
     QuantityLike,
@@ -58,13 +58,16 @@ def swept(
         name: torch.tensor([row[name] for row in rows], dtype=torch.float64)
         for name in (rows[0] if rows else ())
     }
-    around = {name: q for name, q in chosen.items() if isinstance(q, AtPoint)}
+    around = {name: q for name, q in chosen.items() if isinstance(q, AtNodes)}
     for front, one in (("", land), (TEST, land.test)) if around else ():
         if one is not None:
             place = Around(one, batch_norm, land)
             for name, quantity in around.items():
-                values = [place.value(quantity, points, n) for n in range(len(points))]
-                found[front + name] = torch.tensor(values, dtype=torch.float64)
+                (part,) = quantity.parts(name, 0)
+                values = [
+                    place.numbers(quantity, points, n)[0] for n in range(len(points))
+                ]
+                found[front + part] = torch.tensor(values, dtype=torch.float64)
     return found
 
 
