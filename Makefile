@@ -19,7 +19,7 @@ survey: $(VENV)/installed
 map: $(VENV)/installed
 	$(BIN)/theodolite map $(TARGET)
 
-test: $(VENV)/installed-test
+test: $(VENV)/installed-test viewer/node_modules/.package-lock.json
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
@@ -28,8 +28,12 @@ test: $(VENV)/installed-test
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/products.py
 
-viewer:
-	cd viewer && npm ci && npm run check && npm run build
+viewer: viewer/node_modules/.package-lock.json
+	cd viewer && npm run check && npm run build
+
+# without npm the tests of the viewer's sources skip, and say so
+viewer/node_modules/.package-lock.json: viewer/package-lock.json
+	if command -v npm >/dev/null; then cd viewer && npm ci --no-audit --no-fund; fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -7,8 +7,8 @@ import pytest
 
 from surveys import NASTY, QUOTED, Survey, page, survey_on_file, value
 from theodolite.report.amounts import amount, interval, number, whole
+from theodolite.report.embedding import embed
 from theodolite.report.headline import verdict
-from theodolite.report.page import embed
 from theodolite.report.words import cautions, sentences
 
 
@@ -277,5 +277,5 @@ def test_numbers_that_are_not_finite_are_spelled():
     assert json.loads(embed([math.nan, math.inf, -math.inf])) == ["nan", "inf", "-inf"]
 
 
-def test_the_page_is_below_one_megabyte(survey: Survey):
-    assert len(page(survey).encode()) < 1_000_000
+def test_the_page_is_below_one_and_a_half_megabytes(survey: Survey):
+    assert len(page(survey).encode()) < 1_500_000

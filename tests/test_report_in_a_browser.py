@@ -1,33 +1,24 @@
 """The report as a browser shows it."""
 
 import copy
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browsing import BACKGROUND, OVERFLOW, Opened, chromium
 from surveys import NASTY, QUOTED, Survey, page, survey_on_file, value
 
 CHARTS = {
-    "place",
     "speed_limit",
     "eigenvalues",
     "density",
     "layers",
+    "interactions",
     "rise",
     "stiffness",
 }
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture
@@ -65,30 +56,8 @@ def many_layers(survey: Survey) -> Survey:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip(f"no Chromium on the PATH (tried {', '.join(BROWSERS)})")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=found, args=QUIET)
+    with chromium() as opened:
         yield opened
-        opened.close()
-
-
-class Opened:
-    """A page that was opened from a file, and all that happened meanwhile."""
-
-    def __init__(self, browser: Any, file: Path, html: str, **settings: Any):
-        file.write_text(html, encoding="utf-8")
-        self.url = file.as_uri()
-        self.page = browser.new_page(**settings)
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
-        self.page.goto(self.url)
 
 
 MARKS = """() => Object.fromEntries(
@@ -98,8 +67,6 @@ MARKS = """() => Object.fromEntries(
       mark => !mark.closest('[aria-label*="axis"], [aria-label*="grid"], defs')
     ).length
   ]))"""
-OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
-BACKGROUND = "() => getComputedStyle(document.body).backgroundColor"
 
 
 @pytest.mark.browser
@@ -116,9 +83,20 @@ def test_every_chart_draws_and_nothing_is_fetched(
 
 
 @pytest.mark.browser
+def test_without_a_plane_a_sketch_stands_beside_the_title(
+    browser: Any, survey: Survey, tmp_path: Path
+):
+    del survey["measurements"]["plane"]
+    opened = Opened(browser, tmp_path / "report.html", page(survey))
+    assert opened.page.evaluate(MARKS)["place"] > 0
+    assert opened.page.locator(".instrument").count() == 0
+    opened.page.close()
+
+
+@pytest.mark.browser
 def test_every_chart_has_a_spoken_name(browser: Any, survey: Survey, tmp_path: Path):
     opened = Opened(browser, tmp_path / "report.html", page(survey))
-    images = opened.page.get_by_role("img")
+    images = opened.page.locator("figure[data-chart] [role=img]")
     names = [images.nth(i).get_attribute("aria-label") for i in range(images.count())]
     assert len(names) == len(CHARTS)
     assert all(name.startswith("Chart of the ") for name in names)
@@ -134,7 +112,7 @@ def test_light_and_dark_follow_the_system_and_the_button(
         file = tmp_path / f"{scheme}.html"
         opened = Opened(browser, file, page(survey), color_scheme=scheme)
         seen[scheme] = opened.page.evaluate(BACKGROUND)
-        opened.page.get_by_role("button").click()
+        opened.page.locator("[data-theme-toggle]").click()
         seen[f"{scheme}, pressed"] = opened.page.evaluate(BACKGROUND)
         opened.page.close()
     assert seen["light"] != seen["dark"]

@@ -228,8 +228,8 @@ def test_half_a_line_is_not_a_measurement(tmp_path: Path) -> None:
     td.survey(td.builtin("saddle"), out=tmp_path)
     path = tmp_path / "measurements.jsonl"
     path.write_text(path.read_text()[:-20])
-    # a function has no other data
-    measured = [name for name in NAMES if name != "data"]
+    # a function has no other data, and one layer
+    measured = [name for name in NAMES if name not in {"data", "interactions"}]
     assert list(read_survey(tmp_path).measurements) == measured[:-1]
 
 
@@ -250,7 +250,8 @@ def test_the_run_folder_holds_the_survey(surveyed: td.Survey, tmp_path: Path) ->
 
 def test_the_report_alone_can_be_written(surveyed: td.Survey, tmp_path: Path) -> None:
     path = surveyed.report(tmp_path / "page.html")
-    assert path.stat().st_size < 1_000_000
+    # most of it is the script that draws
+    assert path.stat().st_size < 1_500_000
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

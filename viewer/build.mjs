@@ -9,6 +9,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = resolve(process.argv[2] ?? join(here, "../src/theodolite/report"));
 
+// `viewer.js`, and beside it `viewer.css` out of the style sheets that it imports.
 const { metafile, outputFiles } = await build({
   absWorkingDir: here,
   entryPoints: ["src/main.ts"],
@@ -29,7 +30,7 @@ function safeInline(script) {
 }
 
 function bundledPackages() {
-  const [output] = Object.values(metafile.outputs);
+  const output = metafile.outputs["viewer.js"];
   const used = Object.entries(output.inputs).filter(
     ([, part]) => part.bytesInOutput > 0,
   );
@@ -54,6 +55,10 @@ const licences = await Promise.all(bundledPackages().map(licence));
 const intro = "viewer.js carries parts of these packages, under these licences.\n";
 const rule = `\n${"-".repeat(72)}\n\n`;
 await mkdir(folder, { recursive: true });
-await writeFile(join(folder, "viewer.js"), safeInline(outputFiles[0].text));
+const [script, style] = [".js", ".css"].map(
+  (ending) => outputFiles.find(({ path }) => path.endsWith(ending)).text,
+);
+await writeFile(join(folder, "viewer.js"), safeInline(script));
+await writeFile(join(folder, "viewer.css"), style);
 await writeFile(join(folder, "LICENSES.txt"), [intro, ...licences].join(rule));
-console.log(`${outputFiles[0].contents.length} bytes, ${licences.length} packages`);
+console.log(`${script.length + style.length} bytes, ${licences.length} packages`);

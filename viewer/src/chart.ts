@@ -1,7 +1,6 @@
 // What every chart is: a drawing, the points a reader may step through, and its look.
 
 import type { PlotOptions } from "@observablehq/plot";
-import type { Survey } from "./survey";
 
 export interface Stop {
   x: number;
@@ -12,10 +11,14 @@ export interface Stop {
 export interface Chart {
   drawing: Element;
   stops: Stop[];
+  // What the colours stand for, above the drawing.
+  legend?: Element;
+  // How many stops make a row, where they lie in rows.
+  columns?: number;
 }
 
-// Null where the measurement is absent, or holds nothing that can be drawn.
-export type Draw = (survey: Survey, width: number) => Chart | null;
+// Null where the record lacks what is drawn, or holds nothing that can be drawn.
+export type Draw<Record> = (record: Record, width: number) => Chart | null;
 
 export const UP = "var(--up)";
 export const DOWN = "var(--down)";

@@ -1,13 +1,6 @@
 // The arrow keys step through a chart's points, as the pointer would.
 
-import type { Stop } from "./chart";
-
-const STEPS = new Map([
-  ["ArrowRight", 1],
-  ["ArrowDown", 1],
-  ["ArrowLeft", -1],
-  ["ArrowUp", -1],
-]);
+import type { Chart, Stop } from "./chart";
 
 // A list has its scale in a drawing of its own; its points lie in the other one.
 function drawingOf(plate: HTMLElement): SVGSVGElement | null {
@@ -29,12 +22,26 @@ function leave(plate: HTMLElement): void {
   drawingOf(plate)?.dispatchEvent(new PointerEvent("pointerleave"));
 }
 
+// Up and down go from row to row, where there are rows.
+function stepOf(key: string, columns: number): number | undefined {
+  const steps = new Map([
+    ["ArrowRight", 1],
+    ["ArrowLeft", -1],
+    ["ArrowDown", columns],
+    ["ArrowUp", -columns],
+  ]);
+  return steps.get(key);
+}
+
+const followed = new WeakSet<HTMLElement>();
+
 export function followKeys(
   plate: HTMLElement,
   figure: HTMLElement,
-  stops: () => Stop[],
+  chart: () => Chart | null,
 ): void {
-  if (stops().length === 0) return;
+  if (followed.has(plate) || !chart()?.stops.length) return;
+  followed.add(plate);
   const spoken = document.createElement("output");
   spoken.className = "spoken";
   figure.append(spoken);
@@ -43,11 +50,13 @@ export function followKeys(
   plate.setAttribute("aria-label", "Chart. The arrow keys read its points.");
   let at = -1;
   plate.addEventListener("keydown", (event) => {
-    const step = STEPS.get(event.key);
-    const points = stops();
+    const points = chart()?.stops ?? [];
+    const step = stepOf(event.key, chart()?.columns ?? 1);
     if (step === undefined || points.length === 0) return;
     event.preventDefault();
-    at = Math.min(points.length - 1, Math.max(0, at + step));
+    const next = at < 0 ? 0 : at + step;
+    if (points[next]) at = next;
+    at = Math.min(at, points.length - 1);
     const stop = points[at];
     if (!stop) return;
     pointAt(plate, stop);

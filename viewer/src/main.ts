@@ -1,34 +1,43 @@
-// Draw every figure of the page, and let the reader choose light or dark.
+// Bring the page to life: charts, instruments, themes, languages, and the address.
 
-import type { Draw } from "./chart";
-import { density } from "./charts/density";
-import { eigenvalues } from "./charts/eigenvalues";
-import { layers } from "./charts/layers";
-import { place } from "./charts/place";
-import { rise } from "./charts/rise";
-import { speedLimit } from "./charts/speed_limit";
-import { stiffness } from "./charts/stiffness";
-import { hang } from "./frame";
-import { readSurvey } from "./survey";
+import { hangCharts } from "./charts/hang";
+import { type PageData, readPage } from "./page";
+import { type Plane, readPlane } from "./plane/plane";
 import { offerThemes } from "./theme";
+import { followFragment } from "./view/fragment";
+import { mountInstrument } from "./view/instrument";
+import { offerLanguages } from "./view/languages";
+import { mountComparison } from "./view/linking";
+import type { State } from "./view/state";
 
-const DRAWINGS: Record<string, Draw> = {
-  density,
-  eigenvalues,
-  layers,
-  place,
-  rise,
-  speed_limit: speedLimit,
-  stiffness,
-};
+function planesOf(page: PageData, numbers: string): Plane[] {
+  const records = numbers.split(" ").map((number) => page.planes[Number(number)]);
+  return records.flatMap((record) => (record ? [readPlane(record)] : []));
+}
+
+// What a lesson opens with.
+const opening = (host: HTMLElement): Partial<State> =>
+  JSON.parse(host.dataset["start"] ?? "{}") as Partial<State>;
+
+function mountAll(page: PageData): void {
+  for (const host of document.querySelectorAll<HTMLElement>(".instrument")) {
+    const [plane] = planesOf(page, host.dataset["plane"] ?? "");
+    if (plane) mountInstrument(host, plane, host.id, opening(host));
+  }
+  for (const host of document.querySelectorAll<HTMLElement>(".comparison")) {
+    const planes = planesOf(page, host.dataset["planes"] ?? "");
+    const ids = planes.map((_, number) => `${host.id}${number + 1}`);
+    if (planes.length > 0) mountComparison(host, planes, ids, opening(host));
+  }
+}
 
 function start(): void {
-  const survey = readSurvey(document);
-  for (const figure of document.querySelectorAll<HTMLElement>("figure[data-chart]")) {
-    const draw = DRAWINGS[figure.dataset["chart"] ?? ""];
-    if (draw) hang(figure, draw, survey);
-  }
+  const page = readPage(document);
+  offerLanguages(document);
+  hangCharts(page);
+  mountAll(page);
   offerThemes(document);
+  followFragment();
 }
 
 start();

@@ -1,4 +1,4 @@
-// The survey as it lies in the page, and how it is read.
+// The survey as it lies in the page.
 
 export interface Outcome {
   name: "converged" | "budget" | "rounding" | "exact" | "interrupted";
@@ -75,6 +75,15 @@ export interface Stiffness {
   reduction: number;
 }
 
+export interface Interactions {
+  names: string[];
+  // ‖H[i, j]‖_F of the block between two layers, and its standard error.
+  norms: number[][];
+  errors: number[][];
+  // ‖H‖_F of all layers.
+  norm: number;
+}
+
 export interface Survey {
   measurements: {
     place?: Measurement<Place>;
@@ -84,21 +93,6 @@ export interface Survey {
     rise?: Measurement<Rise>;
     density?: Measurement<Density>;
     stiffness?: Measurement<Stiffness>;
+    interactions?: Measurement<Interactions>;
   };
-}
-
-const SPELLED = new Map<unknown, number>([
-  ["nan", Number.NaN],
-  ["inf", Number.POSITIVE_INFINITY],
-  ["-inf", Number.NEGATIVE_INFINITY],
-]);
-
-// JSON has no NaN, so such floats come spelled; a layer may well be named "inf".
-function revive(key: string, value: unknown): unknown {
-  return key === "name" ? value : (SPELLED.get(value) ?? value);
-}
-
-export function readSurvey(page: Document): Survey {
-  const text = page.getElementById("survey")?.textContent ?? "{}";
-  return { measurements: {}, ...(JSON.parse(text, revive) as Partial<Survey>) };
 }

@@ -121,7 +121,7 @@ def _map(
     ] = 0.01,
     quantity: Annotated[
         list[str] | None,
-        typer.Option(help="Also error, gradient_norm, largest_eigenvalue."),
+        typer.Option(help="Also error, gradient_norm, largest_eigenvalue, hessian."),
     ] = None,
     batch_norm: Annotated[
         str, typer.Option(help="frozen, interpolated or re-estimated.")
@@ -216,17 +216,41 @@ def _compare(
 
 @app.command("report")
 def _report(
-    run: Annotated[Path, typer.Argument(help="A run folder of a survey.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders: of surveys, maps, connect or compare."),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="The page; report.html in the folder.")
+        Path | None,
+        typer.Option(help="The page; report.html in the folder, or here for several."),
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Make the page of a run folder anew."""
+    """Make one page of one run folder, or of several side by side."""
     from theodolite.cli.report import run_report
 
     del debug
-    run_report(run, out)
+    run_report(runs, out)
+
+
+@app.command("explore")
+def _explore(
+    out: Annotated[
+        Path | None, typer.Option(help="The folder of the page; explore by default.")
+    ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open/--no-open", help="Show it in a browser.")
+    ] = True,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only where the page lies.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Make a page of landscapes to walk on and learn from, in English and Chinese."""
+    from theodolite.cli.explore import run_explore
+
+    del debug
+    raise typer.Exit(run_explore(out, open_page=open_page, quiet=quiet))
 
 
 @app.command("doctor")

@@ -128,6 +128,11 @@ class Comparison:
 
         return tables(self)
 
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import checkpoints
+
+        return checkpoints(self.to_dict())
+
     def __repr__(self) -> str:
         from rich.console import Console
 

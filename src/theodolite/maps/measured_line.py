@@ -162,6 +162,12 @@ class Line:
 
         return save_map(self, Path(folder))
 
+    def _repr_html_(self) -> str:
+        from theodolite.maps.page_record import line_record
+        from theodolite.report.notebook import line
+
+        return line(line_record(self))
+
     def __repr__(self) -> str:
         field = self.fields[LOSS]
         lines = [

@@ -181,6 +181,12 @@ class Plane:
 
         return save_map(self, Path(folder))
 
+    def _repr_html_(self) -> str:
+        from theodolite.maps.page_record import plane_record
+        from theodolite.report.notebook import surface
+
+        return surface(plane_record(self), "Loss over a plane")
+
     def __repr__(self) -> str:
         x, y, _ = self.lowest
         field = self.fields[LOSS]

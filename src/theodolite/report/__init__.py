@@ -1,1 +1,1 @@
-"""One survey as one offline HTML page."""
+"""Runs as offline HTML pages: one alone, or several side by side."""

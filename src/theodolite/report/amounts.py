@@ -48,6 +48,11 @@ def amount(raw: object, error: object = None) -> str:
     return _with_error(value, spread)
 
 
+def rough(raw: object) -> str:
+    """Return an error by itself, with the two digits that it is good for."""
+    return _short(number(raw), 2)
+
+
 def interval(low: object, value: object, high: object) -> tuple[str, str, str]:
     """Return a number between its two ends, all three with the same digits."""
     ends = [number(low), number(value), number(high)]

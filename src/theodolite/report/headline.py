@@ -2,29 +2,24 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from theodolite.report.amounts import amount, is_known, number, percent
+from theodolite.report.part import Figure
 from theodolite.report.place_words import downward, kind_in_words
 
 Value = Mapping[str, Any]
 Measurements = Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One headline number: what it is, the number, its error, and a remark."""
-
-    label: str
-    value: str
-    error: str
-    note: str
-
-
 def verdict(measurements: Measurements) -> str:
-    """Return what kind of place this is, how sharp, and how fast one may go."""
-    parts = [_kind(measurements), _sharpness(measurements), _limit(measurements)]
+    """Return what kind of place this is, how sharp, how fast one may go, and where."""
+    parts = [
+        _kind(measurements),
+        _sharpness(measurements),
+        _limit(measurements),
+        _layer(measurements),
+    ]
     told = [part for part in parts if part]
     return " ".join(told) or "Too little was measured to say what place this is."
 
@@ -71,6 +66,17 @@ def _limit(measurements: Measurements) -> str:
         "Gradient descent diverges above a learning rate of"
         f" {amount(limit['value'])}{doubt}."
     )
+
+
+def _layer(measurements: Measurements) -> str:
+    layers = _value(measurements, "layers")
+    rows = layers["rows"] if layers else []
+    known = [row for row in rows if number(row["eigenvalue"]) > 0]
+    if len(known) < 2:
+        return ""
+    sharp = max(known, key=lambda row: number(row["eigenvalue"]))
+    steep = amount(sharp["eigenvalue"], sharp["residual"])
+    return f"Its sharpest layer is {sharp['name']}, with {steep} by itself."
 
 
 def _is_settled(measurement: Value) -> bool:

@@ -1,42 +1,23 @@
-"""One survey as one HTML page that needs no network."""
+"""One run, or several side by side, as one HTML page that needs no network."""
 
-import json
-import math
-import re
-from base64 import b64encode
-from collections.abc import Mapping
-from hashlib import sha256
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup, escape
+from theodolite.report.page_data import PageData
+from theodolite.report.parts import labels_of, part_of
+from theodolite.report.printing import printed
+from theodolite.report.side_by_side import side_by_side
 
-from theodolite.report.headline import figures, verdict
-from theodolite.report.provenance import day, provenance, state
-from theodolite.report.sections import missing, sections
-from theodolite.report.tables import tables
-
-# The field's symbol as it is set in print, with what it divides.
-_SYMBOL = re.compile(r"([12]/)?λ_max")
-
-_ESCAPES = {
-    "<": "\\u003c",
-    ">": "\\u003e",
-    "&": "\\u0026",
-    "\u2028": "\\u2028",
-    "\u2029": "\\u2029",
-}
+Value = Mapping[str, Any]
 
 
-def render(
-    run: Mapping[str, Any], measurements: Mapping[str, Mapping[str, Any]]
-) -> str:
+def render(run: Value, measurements: Mapping[str, Value]) -> str:
     """Return one survey as a self-contained HTML page.
 
     The page holds its style, its script and its data; a policy inside it forbids
     every request and every other script. Words and tables are there without
-    JavaScript; the charts need it. About 0.4 MB; no products.
+    JavaScript; the pictures need it. About 1.2 MB; no products.
 
     Parameters
     ----------
@@ -52,61 +33,77 @@ def render(
     str
         The page, to be written as UTF-8.
     """
-    script = _read("viewer.js")
-    return _template().render(
-        run=run,
-        name=str(run.get("target", {}).get("name", "")),
-        day=day(run),
-        state=state(run),
-        verdict=verdict(measurements),
-        figures=figures(measurements),
-        sections=sections(run, measurements),
-        missing=missing(run),
-        tables=tables(measurements),
-        provenance=provenance(run),
-        style=_read("page.css"),
-        script=script,
-        script_hash=_hash(script),
-        data=embed({"run": run, "measurements": measurements}),
-    )
+    found = {"kind": "survey", "name": "", "run": run, "measurements": measurements}
+    return render_runs([found])
 
 
-def embed(data: object) -> str:
-    """Return data as JSON that no text in it can break out of a script element.
+def render_runs(runs: Sequence[Value]) -> str:
+    """Return one run of any kind, or several side by side, as a page like a survey's.
 
-    Floats that are not finite become the strings ``"nan"``, ``"inf"``, ``"-inf"``.
+    Several begin with a comparison: their headline numbers in one table, their spectra
+    on one scale, their planes under one camera; each then has its own part.
+
+    Parameters
+    ----------
+    runs
+        Each with its ``kind``: ``"survey"``, ``"plane"``, ``"line"``, ``"connect"`` or
+        ``"compare"``; its ``name``, which no other one bears; its record ``run``; and
+        beside it ``measurements`` of a survey, or the ``plane`` or the ``line`` as
+        ``maps.page_record`` writes them.
+
+    Returns
+    -------
+    str
+        The page, to be written as UTF-8.
     """
-    text = json.dumps(_spelled(data), ensure_ascii=False, separators=(",", ":"))
-    return text.translate(str.maketrans(_ESCAPES))
+    return _one(runs[0]) if len(runs) == 1 else _several(runs)
 
 
-def _spelled(data: object) -> object:
-    if isinstance(data, float) and not math.isfinite(data):
-        return str(data)
-    if isinstance(data, Mapping):
-        return {str(key): _spelled(value) for key, value in data.items()}
-    return [_spelled(x) for x in data] if isinstance(data, list | tuple) else data
-
-
-def _template() -> Template:
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def _one(found: Value) -> str:
+    data = PageData()
+    part = part_of(found, data)
+    return printed(
+        "run.html.j2",
+        data.plain,
+        part=part,
+        title=part.name,
+        version=_version([found]),
+        navigation=[
+            *([("picture", "Picture")] if part.instrument else []),
+            *((s.anchor, _short(s.title)) for s in part.sections),
+            *([("numbers", "Numbers")] if part.tables else []),
+            *([("provenance", "Provenance")] if part.provenance else []),
+        ],
     )
-    environment.filters["signs"] = _signs
-    return environment.from_string(_read("page.html.j2"))
 
 
-def _signs(text: str) -> Markup:
-    set_in_print = r'<span class="nowrap">\1λ<sub>max</sub></span>'
-    return Markup(_SYMBOL.sub(set_in_print, str(escape(text))))
+def _several(runs: Sequence[Value]) -> str:
+    data = PageData()
+    labels = labels_of(runs)
+    parts = [
+        part_of(found, data, f"run{number}-", label)
+        for number, (found, label) in enumerate(zip(runs, labels, strict=True), 1)
+    ]
+    together = side_by_side(runs, labels, parts, data)
+    return printed(
+        "runs.html.j2",
+        data.plain,
+        together=together,
+        labels=labels,
+        # planes stand in the comparison, once
+        parts=[replace(part, instrument=None) for part in parts],
+        title=", ".join(labels),
+        version=_version(runs),
+        navigation=[
+            ("together", "Side by side"),
+            *((f"run{number}", label) for number, label in enumerate(labels, 1)),
+        ],
+    )
 
 
-def _read(name: str) -> str:
-    return files("theodolite.report").joinpath(name).read_text(encoding="utf-8")
+def _short(title: str) -> str:
+    return title.removeprefix("The ").capitalize()
 
 
-def _hash(script: str) -> str:
-    return b64encode(sha256(script.encode()).digest()).decode()
+def _version(runs: Sequence[Value]) -> str:
+    return str(runs[0]["run"].get("theodolite", ""))

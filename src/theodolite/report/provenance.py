@@ -1,4 +1,4 @@
-"""Where a survey comes from: the code, the machine, the settings, the cost."""
+"""Where numbers come from: the code, the machine, the settings, the cost."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,22 +13,24 @@ _STATES = {
     "budget": "stopped when its budget was spent",
     "interrupted": "was interrupted",
     "running": "was stopped before it could end, or goes on still",
+    "converged": "converged",
+    "exact": "all that is drawn was measured",
 }
 
 
 def state(run: Value) -> str:
-    """Return how a survey ended, as words that follow “it”."""
+    """Return how a run ended, as words that follow “it”."""
     return _STATES.get(str(run.get("state")), f"is {run.get('state')}")
 
 
 def provenance(run: Value) -> list[tuple[str, str]]:
-    """Return what one needs to repeat a survey, as names and values."""
+    """Return what one needs to repeat a run, as names and values."""
     rows = [*_target(run), *_landscape(run.get("landscape", {})), *_work(run)]
     return [(name, value) for name, value in rows if value]
 
 
 def day(run: Value) -> str:
-    """Return the day of a survey, such as ``21 November 2026``."""
+    """Return the day of a run, such as ``21 November 2026``."""
     moment = _moment(run)
     return f"{moment.day} {moment:%B %Y}" if moment else ""
 
@@ -57,22 +59,38 @@ def _commit(git: Value | None) -> str:
 
 
 def _landscape(landscape: Value) -> list[tuple[str, str]]:
-    layers = landscape.get("layers", ())
-    samples = counted(landscape.get("samples"), "sample", "samples")
-    batches = counted(landscape.get("batches"), "batch", "batches")
-    parameters = whole(landscape.get("parameters"))
     return [
-        ("Parameters", f"{parameters} in {counted(len(layers), 'layer', 'layers')}"),
-        ("Data", f"{samples} in {batches}"),
+        ("Landscape", str(landscape.get("name", ""))),
+        ("Parameters", _parameters(landscape)),
+        ("Data", _data(landscape)),
         ("Loss", str(landscape.get("loss", ""))),
         ("Number type", str(landscape.get("dtype", ""))),
-        ("Products", _engine(landscape.get("products", {}))),
-        ("Cost of one product", _cost(landscape.get("products", {}))),
-        (
-            "Asymmetry of products",
-            amount(landscape.get("products", {}).get("symmetry")),
-        ),
-        ("Check of the first", str(landscape.get("products", {}).get("check") or "")),
+        *_products(landscape.get("products")),
+    ]
+
+
+def _parameters(landscape: Value) -> str:
+    if "parameters" not in landscape:
+        return ""
+    layers = counted(len(landscape.get("layers", ())), "layer", "layers")
+    return f"{whole(landscape['parameters'])} in {layers}"
+
+
+def _data(landscape: Value) -> str:
+    if "samples" not in landscape:
+        return ""
+    samples = counted(landscape["samples"], "sample", "samples")
+    return f"{samples} in {counted(landscape.get('batches'), 'batch', 'batches')}"
+
+
+def _products(products: Value | None) -> list[tuple[str, str]]:
+    if products is None:
+        return []
+    return [
+        ("Products", _engine(products)),
+        ("Cost of one product", _cost(products)),
+        ("Asymmetry of products", amount(products.get("symmetry"))),
+        ("Check of the first", str(products.get("check") or "")),
     ]
 
 
@@ -92,26 +110,42 @@ def _cost(products: Value) -> str:
 
 def _work(run: Value) -> list[tuple[str, str]]:
     settings = run.get("settings", {})
-    products = counted(run.get("products"), "product", "products")
     moment = _moment(run)
-    budget = settings.get("budget_seconds")
     return [
         ("Started", f"{moment.day} {moment:%B %Y, %H:%M %Z}".strip() if moment else ""),
-        (
-            "Took",
-            f"{duration(run.get('seconds'))}, {products}",
-        ),
-        ("Budget", duration(budget) if is_known(budget) else "none"),
-        ("State", state(run)),
-        ("Seed", str(settings.get("seed", ""))),
+        ("Took", _took(run)),
+        ("Budget", _budget(settings)),
+        ("State", state(run) if "state" in run else ""),
+        ("Directions", str(settings.get("directions", ""))),
+        ("Batch norm", str(run.get("batch_norm", ""))),
+        ("Seed", str(settings.get("seed", run.get("seed", "")))),
         ("Machine", _machine(run)),
         ("Software", _software(run)),
     ]
 
 
+def _took(run: Value) -> str:
+    work = {
+        "products": ("product", "products"),
+        "evaluations": ("evaluation of the loss", "evaluations of the loss"),
+    }
+    told = [duration(run["seconds"])] if is_known(run.get("seconds")) else []
+    told += [counted(run[key], *names) for key, names in work.items() if key in run]
+    return ", ".join(told)
+
+
+def _budget(settings: Value) -> str:
+    if "budget_seconds" not in settings:
+        return ""
+    budget = settings["budget_seconds"]
+    return duration(budget) if is_known(budget) else "none"
+
+
 def _machine(run: Value) -> str:
-    threads = counted(run.get("threads"), "thread", "threads")
-    return f"{run.get('platform', '')}, {run.get('device', '')}, {threads}"
+    told = [str(run[key]) for key in ("platform", "device") if key in run]
+    if "threads" in run:
+        told.append(counted(run["threads"], "thread", "threads"))
+    return ", ".join(told)
 
 
 def _software(run: Value) -> str:

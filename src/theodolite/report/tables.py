@@ -1,7 +1,6 @@
 """Every number of a survey as tables."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from theodolite.report.amounts import (
@@ -15,34 +14,25 @@ from theodolite.report.amounts import (
     whole,
 )
 from theodolite.report.data_words import NAMES
+from theodolite.report.map_tables import interactions_table, plane_table
+from theodolite.report.part import Rows, Table
 
 Value = Mapping[str, Any]
-Rows = list[tuple[str, ...]]
 
 TITLES = {
     "loss": "Loss",
     "place": "Place",
+    "plane": "Plane",
     "eigenvalues": "Eigenvalues",
     "speed_limit": "Speed limit",
     "trace": "Trace",
     "density": "Spectral density",
     "layers": "Layers",
+    "interactions": "Interactions of layers",
     "rise": "Rise under noise",
     "stiffness": "Stiffness",
     "data": "Other data",
 }
-
-
-@dataclass(frozen=True)
-class Table:
-    """One measurement's numbers, and how they came about."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Rows
-    outcome: str
-    text: str
-    cost: str
 
 
 def tables(measurements: Mapping[str, Mapping[str, Any]]) -> list[Table]:
@@ -223,6 +213,8 @@ _TABLES: dict[str, Callable[[Value], tuple[tuple[str, ...], Rows]]] = {
     "trace": _trace,
     "density": _density,
     "layers": _layers,
+    "plane": plane_table,
+    "interactions": interactions_table,
     "rise": _rise,
     "stiffness": _stiffness,
     "data": _data,

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from theodolite.report import data_words, place_words, spectrum_words, step_words
+from theodolite.report import (
+    data_words,
+    interaction_words,
+    map_words,
+    place_words,
+    spectrum_words,
+    step_words,
+)
 
 Value = Mapping[str, Any]
 
@@ -40,6 +47,47 @@ CAPTIONS = {
         "How the distance shrinks under gradient descent at the rate 1/λ_max, for"
         " directions that are 10, 100, … times flatter than the steepest; the thick"
         " line is the flattest direction resolved."
+    ),
+    "interactions": (
+        "The norm of the Hessian’s block between each two layers, as a share of ‖H‖_F;"
+        " darker is more, each step of the scale ten times less. The diagonal is each"
+        " layer by itself."
+    ),
+}
+
+# What would change each chart.
+CHANGES = {
+    "place": (
+        "Training on until the gradient is small, or leaving along the orange direction"
+        " where there is one."
+    ),
+    "speed_limit": (
+        "A flatter place has a wider band. Momentum β moves the limit out by the factor"
+        " 1 + β; smaller batches bring it in."
+    ),
+    "eigenvalues": (
+        "More products shorten the whiskers; more data move the largest eigenvalue"
+        " toward that of the whole population."
+    ),
+    "density": (
+        "More probes narrow the band; more Lanczos steps resolve finer peaks. Weight"
+        " decay moves all of it to the right by as much as is added."
+    ),
+    "layers": (
+        "Rescaling a layer and undoing it in the next changes its bar and not the"
+        " network: read rates off, not merits."
+    ),
+    "rise": (
+        "Points leave the line where higher orders count; a flatter place lets the line"
+        " begin lower."
+    ),
+    "stiffness": (
+        "Another parametrisation, normalisation or a preconditioner brings the curves"
+        " together; a smaller learning rate moves all of them to the right."
+    ),
+    "interactions": (
+        "Rescaling layers against each other moves shares from square to square without"
+        " changing the network; more probes make faint squares surer."
     ),
 }
 
@@ -92,13 +140,19 @@ def cautions(name: str, measurement: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        Empty where the measurement came to its end.
+        Empty where the measurement came to its end; for a plane, what it hides besides.
     """
+    limits = map_words.hidden(measurement["value"]) if name == "plane" else []
     outcome = measurement.get("outcome", {})
     if outcome.get("name") in ("converged", "exact"):
-        return []
-    told = [_BEWARE.get(name, ""), str(outcome.get("text") or "")]
+        return limits
+    told = [*limits, _BEWARE.get(name, ""), str(outcome.get("text") or "")]
     return [sentence for sentence in told if sentence]
+
+
+def _plane(value: Value, run: Value) -> list[str]:
+    del run
+    return map_words.told(value)
 
 
 _WORDS: dict[str, Callable[[Value, Value], list[str]]] = {
@@ -112,4 +166,6 @@ _WORDS: dict[str, Callable[[Value, Value], list[str]]] = {
     "density": spectrum_words.density,
     "stiffness": spectrum_words.stiffness,
     "data": data_words.data,
+    "interactions": interaction_words.interactions,
+    "plane": _plane,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import hypot, isfinite
+from math import hypot, isfinite, nan
 from typing import Any, overload
 
 from theodolite.budget import BudgetLike, as_budget
@@ -111,12 +111,33 @@ class Rises:
         rows = [{**rise.to_dict(), "agrees": rise.agrees} for rise in self.rows]
         return {"rows": rows, "holds_up_to": self.holds_up_to}
 
+    def to_record(self, loss: float = nan) -> dict[str, Any]:
+        """What a page draws of them, beside the loss itself where it is known."""
+        rows = [
+            {
+                "sigma": rise.sigma,
+                "predicted": _with_error(rise.predicted),
+                "measured": _with_error(rise.measured),
+            }
+            for rise in self.rows
+        ]
+        return {"rows": rows, "loss": loss, "holds_up_to": self.holds_up_to}
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("rise", self.to_record())
+
     def __repr__(self) -> str:
         held = self.holds_up_to
         told = "at no σ that was tried" if held is None else f"up to σ = {held:g}"
         marks = {True: "", False: "  ✗"}
         rows = (f"  {rise!r}{marks[rise.agrees]}" for rise in self.rows)
         return "\n".join([f"Rises: ½ σ² tr H holds {told}.", *rows])
+
+
+def _with_error(estimate: Estimate[float]) -> dict[str, float]:
+    return {"value": estimate.value, "error": estimate.error}
 
 
 @overload

@@ -96,6 +96,17 @@ class Interactions:
         plain = {"names": list(self.names), "outcome": self.outcome.name}
         return {**vars(self), **matrices, **plain}
 
+    def to_record(self) -> dict[str, Any]:
+        """What a page draws of them."""
+        plain = self.to_dict()
+        names = ("names", "norms", "errors", "norm", "norm_error", "off_diagonal")
+        return {name: plain[name] for name in (*names, "off_diagonal_error")}
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("interactions", self.to_record(), rows=len(self.names))
+
     def __repr__(self) -> str:
         head = (
             f"Interactions of {len(self.names)} layers: {self.off_diagonal:.1%} ± "

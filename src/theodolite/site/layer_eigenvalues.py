@@ -83,6 +83,35 @@ class LayerEigenvalues(Mapping[str, LayerRow]):
         rows = {name: vars(row) for name, row in self.rows.items()}
         return {**vars(self), "rows": rows, "outcome": self.outcome.name}
 
+    def to_record(self, rates: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """What a page draws of them.
+
+        Parameters
+        ----------
+        rates : mapping, optional
+            Safe learning rates by layer, infinite for those it leaves out; NaN for all
+            where they are not known.
+        """
+        known = {} if rates is None else rates
+        other = float("nan" if rates is None else "inf")
+        rows = [
+            {
+                "name": name,
+                "size": row.size,
+                "eigenvalue": row.value,
+                "residual": row.residual,
+                "converged": row.converged,
+                "learning_rate": known.get(name, other),
+            }
+            for name, row in self.rows.items()
+        ]
+        return {"rows": rows}
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("layers", self.to_record(), rows=len(self.rows))
+
     def __repr__(self) -> str:
         width = max(map(len, self.rows), default=0)
         lines = [

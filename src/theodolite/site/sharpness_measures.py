@@ -8,9 +8,9 @@ from typing import Any
 from theodolite.estimate import Estimate
 from theodolite.outcomes import Outcome, converged, out_of_budget
 from theodolite.site.expected_rise import Rise
-from theodolite.site.speed_limit import rounding_of
 from theodolite.site.worst_rise import Climbs
 from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.enclosure import rounding_of
 
 
 @dataclass(frozen=True, repr=False)

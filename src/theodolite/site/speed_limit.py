@@ -11,7 +11,7 @@ from theodolite.landscape import Landscape, require_landscape
 from theodolite.outcomes import Outcome
 from theodolite.progress import ProgressLike
 from theodolite.spectrum.eigsh import eigsh
-from theodolite.spectrum.enclosure import CONFIDENCE, rounding_factor
+from theodolite.spectrum.enclosure import CONFIDENCE, rounding_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +50,16 @@ class SpeedLimit:
     def to_dict(self) -> dict[str, Any]:
         """All fields, plain."""
         return {**vars(self), "outcome": self.outcome.name}
+
+    def to_record(self) -> dict[str, Any]:
+        """What a page draws of it."""
+        names = ("value", "low", "high", "eigenvalue", "residual", "confidence")
+        return {name: getattr(self, name) for name in names}
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("speed_limit", self.to_record())
 
     def __repr__(self) -> str:
         return (
@@ -138,12 +148,6 @@ def limit_from(
         seconds=seconds,
         outcome=outcome,
     )
-
-
-def rounding_of(eigenvalue: float, dtype: torch.dtype) -> float:
-    """What products computed in a type leave uncertain, whatever the residual."""
-    resolution = torch.finfo(dtype).eps
-    return rounding_factor(resolution) * resolution * abs(eigenvalue)
 
 
 def two_over(eigenvalue: float) -> float:

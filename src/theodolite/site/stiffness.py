@@ -68,6 +68,17 @@ class Stiffness:
         """All fields, plain."""
         return {**vars(self), "outcome": self.outcome.name}
 
+    def to_record(self) -> dict[str, Any]:
+        """What a page draws of it."""
+        names = ("condition", "decades", "floor", "smallest", "largest", "steps")
+        shown = {name: getattr(self, name) for name in (*names, "reduction")}
+        return {**shown, "condition_is_lower_bound": self.is_lower_bound}
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("stiffness", self.to_record())
+
     def __repr__(self) -> str:
         if not self.largest > self.floor:
             return (

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from theodolite.outcomes import Outcome
+from theodolite.spectrum.enclosure import rounding_of
 
 # fields with one number a pair
 ROWS = ("values", "residuals", "tolerances", "low", "high")
@@ -47,6 +48,8 @@ class EigenPairs:
         Of the random start.
     outcome : Outcome
         How it ended.
+    lowest : int
+        How many of them, the last ones, were counted from the lower end.
     """
 
     values: Float[Tensor, " k"]
@@ -61,6 +64,7 @@ class EigenPairs:
     bytes: int
     seed: int
     outcome: Outcome
+    lowest: int = 0
 
     @property
     def converged(self) -> bool:
@@ -70,7 +74,9 @@ class EigenPairs:
     def at(self, chosen: slice | Tensor) -> "EigenPairs":
         """Some of the pairs."""
         rows = {name: getattr(self, name)[chosen] for name in ROWS}
-        return replace(self, vectors=self.vectors[:, chosen], **rows)
+        count = len(self.values)
+        lowest = int((torch.arange(count) >= count - self.lowest)[chosen].sum())
+        return replace(self, vectors=self.vectors[:, chosen], lowest=lowest, **rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers without the vectors, plain."""
@@ -93,6 +99,26 @@ class EigenPairs:
             "outcome": self.outcome.name,
         }
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Values with all that they may be off, as pages and tables show them."""
+        return [
+            eigenvalue_row(
+                value, residual, self.vectors.dtype, good=residual <= tolerance
+            )
+            for value, residual, tolerance, _, _ in self._rows()
+        ]
+
+    def to_record(self) -> dict[str, Any]:
+        """What a page draws of them: each end from its outermost one inwards."""
+        rows = self.rows()
+        top = len(rows) - self.lowest
+        return {"top": rows[:top], "bottom": rows[top:][::-1]}
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("eigenvalues", self.to_record(), rows=len(self.values))
+
     def _rows(self) -> Iterator[tuple[float, ...]]:
         columns = (getattr(self, name).tolist() for name in ROWS)
         return zip(*columns, strict=True)
@@ -111,6 +137,14 @@ class EigenPairs:
         if bool((self.low.isfinite() & self.high.isfinite()).any()):
             head += f" By rank, each with probability {self.confidence:g}:"
         return "\n".join([head, *rows])
+
+
+def eigenvalue_row(
+    value: float, residual: float, dtype: torch.dtype, *, good: bool
+) -> dict[str, Any]:
+    """One value with its residual and the rounding of its products."""
+    error = residual + rounding_of(value, dtype)
+    return {"value": value, "residual": error, "converged": good}
 
 
 def chosen_positions(values: Tensor, k: int, which: str) -> Tensor:

@@ -181,6 +181,7 @@ def pairs_in(
         bytes=krylov.bytes,
         seed=0,
         outcome=out_of_budget(missed, "Raise budget or tol") if late else settled(k),
+        lowest=int(from_below.sum()),
     )
 
 

@@ -60,6 +60,12 @@ def rounding_of_products(values: Float[Tensor, " m"], resolution: float) -> floa
     return rounding_factor(resolution) * resolution * float(values.abs().max())
 
 
+def rounding_of(eigenvalue: float, dtype: torch.dtype) -> float:
+    """What products computed in a type leave uncertain, whatever the residual."""
+    resolution = torch.finfo(dtype).eps
+    return rounding_factor(resolution) * resolution * abs(eigenvalue)
+
+
 def rounding_factor(resolution: float) -> float:
     """By how many units of a type products may be off, as measured on networks.
 

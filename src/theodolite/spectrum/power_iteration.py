@@ -99,6 +99,7 @@ def power_iteration(
             confidence=CONFIDENCE,
             seed=seed,
             outcome=done,
+            lowest=int(value < 0),
             **effort.cost,
         )
 

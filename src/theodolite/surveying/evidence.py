@@ -1,6 +1,6 @@
 """What the parts of a survey share: one Hessian, one basis, and what they taught."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 from typing import Any, final
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from theodolite.estimate import Estimate
 from theodolite.landscape import Landscape
+from theodolite.maps.measured_plane import Plane
 from theodolite.operators.observed import Observed
 from theodolite.outcomes import Outcome
 from theodolite.site.whole_spectrum import SMALL, Ends
@@ -64,6 +65,10 @@ class Evidence:
         self.ends: Ends | None = None
         self.trace: Estimate | None = None
         self.density: SpectralDensity | None = None
+        self.limit: Mapping[str, float] | None = None
+        self.plane: Plane | None = None
+        # of parts that were measured before this survey went on
+        self.tensors: dict[str, Tensor] = {}
 
     @property
     def small(self) -> bool:
@@ -96,6 +101,13 @@ class Evidence:
         """Two losses, in products: a third of a gradient each."""
         ratio = self.seconds_per_gradient / self.seconds_per_product
         return 2 / 3 * ratio if ratio == ratio else 0.5
+
+    @property
+    def loss_cost(self) -> float:
+        """A loss over training and test data, in products."""
+        test = self.land.test
+        both = 1.0 if test is None else 1 + test.samples / self.land.samples
+        return both * self.pair_cost / 2
 
 
 def default_sigmas(land: Landscape) -> list[float]:

@@ -77,6 +77,11 @@ class Survey:
         rows = {name: m.to_dict() for name, m in self.measurements.items()}
         return render(spelled(self.run), rows)
 
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import WHOLE, framed
+
+        return framed(self.html(), WHOLE, str(self.run["target"]["name"]))
+
     def __rich__(self) -> Any:
         from theodolite.surveying.table import table
 

@@ -55,6 +55,13 @@ def _remember(
     """Put back into the evidence what later parts build on."""
     if "loss" in kept:
         evidence.gradient_norm = kept["loss"].value["train"]["gradient_norm"]
+    if "speed_limit" in kept:
+        evidence.limit = kept["speed_limit"].value
+    evidence.tensors = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if (part := name.partition(".")[0]) in kept and part in ("plane", "density")
+    }
     if "eigenvalues" in kept and "top.vectors" in tensors:
         evidence.top = _pairs(tensors, "top", kept["eigenvalues"].outcome)
         evidence.bottom = _pairs(tensors, "bottom", kept["eigenvalues"].outcome)
@@ -72,6 +79,7 @@ def _pairs(tensors: Mapping[str, Tensor], end: str, outcome: Outcome) -> EigenPa
         bytes=0,
         seed=0,
         outcome=outcome,
+        lowest=len(stored["values"]) if end == "bottom" else 0,
     )
 
 

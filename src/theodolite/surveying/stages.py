@@ -17,9 +17,21 @@ from theodolite.surveying.parts.ends import (
     note_eigenvalues,
     note_speed_limit,
 )
+from theodolite.surveying.parts.interactions import (
+    has_interactions,
+    interactions_cost,
+    measure_interactions,
+)
 from theodolite.surveying.parts.layers import measure_layers
 from theodolite.surveying.parts.loss import measure_loss
 from theodolite.surveying.parts.noise import measure_rise, measure_trace
+from theodolite.surveying.parts.plane import FEWEST, USUAL, has_plane, measure_plane
+
+
+def nothing(evidence: Evidence) -> float:
+    """No product at all."""
+    del evidence
+    return 0.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,8 @@ class Stage:
         Gives the same, as far as it is known, without a product.
     suits : callable
         Whether the landscape has such a thing at all.
+    least : callable
+        Products without whose time it is not begun.
     """
 
     name: str
@@ -51,17 +65,12 @@ class Stage:
     needs: str | None = None
     read_off: Callable[[Evidence, Clock], Found] | None = None
     suits: Callable[[Evidence], bool] = lambda evidence: True
+    least: Callable[[Evidence], float] = nothing
 
     @property
     def free(self) -> bool:
         """Whether it needs no product at all."""
         return self.read_off is self.run
-
-
-def nothing(evidence: Evidence) -> float:
-    """No product at all."""
-    del evidence
-    return 0.0
 
 
 def whole(evidence: Evidence) -> float:
@@ -102,6 +111,17 @@ STAGES = (
         needs="speed_limit",
         read_off=measure_stiffness,
     ),
+    # the numbers of the whole come first; then what everybody looks at, for a tenth of
+    # what they cost
+    Stage(
+        "plane",
+        "plane of the outermost eigenvectors",
+        measure_plane,
+        lambda evidence: USUAL * evidence.loss_cost,
+        needs="eigenvalues",
+        suits=has_plane,
+        least=lambda evidence: FEWEST * evidence.loss_cost,
+    ),
     Stage(
         "layers",
         "layers",
@@ -133,6 +153,14 @@ STAGES = (
         measure_data,
         lambda evidence: 50.0 if evidence.small else 35.0,
         suits=has_data,
+    ),
+    Stage(
+        "interactions",
+        "interactions of layers",
+        measure_interactions,
+        interactions_cost,
+        suits=has_interactions,
+        least=interactions_cost,
     ),
 )
 

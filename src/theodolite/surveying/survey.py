@@ -41,12 +41,12 @@ def survey(
     progress: ProgressLike = False,
     target: Target | None = None,
 ) -> Survey:
-    """Survey a landscape: kind of place, spectrum, speed limit, layers, noise.
+    """Survey a landscape: kind of place, spectrum, speed limit, picture, layers, noise.
 
     All parts share one Hessian and one Lanczos basis. What matters most is measured
     first; what a budget does not reach is listed. Ctrl-C ends the survey early and
     loses nothing: what was measured comes back, with the state ``"interrupted"``. About
-    300 products without a budget.
+    350 products without a budget.
 
     Parameters
     ----------
@@ -211,6 +211,9 @@ class _Run:
             self._miss(stage, f"it needs the {stage.needs.replace('_', ' ')}")
         elif self.clock.over and not stage.free and self.measurements:
             self._miss(stage, f"the budget of {self.clock.seconds:g} s was spent")
+        elif (takes := self._least(stage)) > self.clock.left and self.measurements:
+            left = f"{self.clock.left:.2g} s of the budget were left"
+            self._miss(stage, f"it takes {takes:.2g} s at least, and {left}")
         else:
             self._stage, self._done = stage, 0.0
             self._show()
@@ -221,6 +224,11 @@ class _Run:
                 if stage.name in ("loss", "speed_limit"):
                     raise
                 self._miss(stage, f"{error.found} {error.why}".rstrip("."))
+
+    def _least(self, stage: Stage) -> float:
+        """Seconds without which a stage is not begun; none where it is not known."""
+        seconds = stage.least(self.evidence) * self.evidence.seconds_per_product
+        return seconds if seconds == seconds else 0.0
 
     def _note(self, measurement: Measurement) -> None:
         self.measurements[measurement.name] = measurement
@@ -260,7 +268,7 @@ class _Run:
         self.watcher.update(self._stage.title, min(done / total, 1.0), left)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
-        found: dict[str, torch.Tensor] = {}
+        found = dict(self.evidence.tensors)
         for name in ("top", "bottom"):
             pairs = getattr(self.evidence, name)
             if pairs is not None:
@@ -269,6 +277,9 @@ class _Run:
         if self.evidence.density is not None:
             found["density.nodes"] = self.evidence.density.nodes
             found["density.weights"] = self.evidence.density.weights
+        if self.evidence.plane is not None:
+            for field in ("x", "y", "loss", "directions"):
+                found[f"plane.{field}"] = getattr(self.evidence.plane, field)
         return found
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from theodolite.maps.page_record import unpacked
 from theodolite.surveying.measurement import Measurement
 
 Run = Mapping[str, Any]
@@ -45,10 +46,12 @@ def _rows(measurements: Measurements) -> Iterator[tuple[str, str]]:
         "speed_limit": _limit,
         "eigenvalues": _eigenvalues,
         "stiffness": _stiffness,
+        "plane": _plane,
         "trace": _trace,
         "rise": _rise,
         "density": _density,
         "data": _data,
+        "interactions": _interactions,
     }
     for name, make in makers.items():
         if name in measurements:
@@ -114,6 +117,20 @@ def _stiffness(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
 
 
+def _plane(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the loss is between, and how far its picture reaches."""
+    field = value["fields"]["loss"]
+    losses = unpacked(field["values"])
+    losses = losses[losses.isfinite()]
+    reach = [float(unpacked(value[axis]).abs().max()) for axis in ("x", "y")]
+    error = f" ± {field['error']:.2g}" if field["error"] else ""
+    yield (
+        "plane",
+        f"loss {float(losses.min()):.4g} … {float(losses.max()):.4g}{error}   "
+        f"reaching {reach[0]:.3g} × {reach[1]:.3g}   {value['points']} losses",
+    )
+
+
 def _trace(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     error = f"± {value['error']:.2g}" if value["error"] else "  exact"
     yield "trace", f"{value['value']:.5g} {error}"
@@ -147,6 +164,13 @@ def _data(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name, row in value["rows"].items()
     ]
     yield f"on other {value['samples']:,} samples", "   ".join(parts)
+
+
+def _interactions(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield (
+        "between layers",
+        f"{value['off_diagonal']:.1%} ± {value['off_diagonal_error']:.1%} of ‖H‖²",
+    )
 
 
 def _layers(value: Mapping[str, Any]) -> Table:

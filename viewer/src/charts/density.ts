@@ -30,41 +30,11 @@ import { decades, signedDecades } from "../decades";
 import { decade, short } from "../numbers";
 import { stopsOf } from "../stops";
 import type { Density, Survey } from "../survey";
+import { type Point, linearWidth, points } from "./spectrum_points";
 
 const FLOOR = 1e-6;
 const STICK = 0.16;
 const STOPS = 24;
-
-interface Point {
-  x: number;
-  y: number;
-  low: number;
-  high: number;
-  text: string;
-}
-
-function points(
-  { grid, density: heights, low, high }: Density,
-  floor: number,
-): Point[] {
-  const raised = (value: number | undefined) => Math.max(floor, value || floor);
-  const all = grid.map((x, i) => {
-    const y = raised(heights[i]);
-    const words = `eigenvalue ${short(x)}: density ${short(heights[i] ?? Number.NaN)}`;
-    return { x, y, low: raised(low[i] ?? y), high: raised(high[i] ?? y), text: words };
-  });
-  return all.filter(({ x }) => Number.isFinite(x));
-}
-
-// The width around zero that is drawn to a linear scale: a few of the finest steps.
-function linearWidth(all: Point[]): number {
-  const steps = all.slice(1).map((point, i) => point.x - (all[i]?.x ?? 0));
-  const finest = Math.min(...steps.filter((step) => step > 0));
-  const reach = Math.max(...all.map(({ x }) => Math.abs(x)));
-  return (
-    10 ** Math.floor(Math.log10(Math.min(reach, Math.max(4 * finest, reach * 1e-5))))
-  );
-}
 
 type Told = Pick<Point, "x" | "y" | "text">;
 

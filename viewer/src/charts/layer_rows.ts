@@ -2,23 +2,12 @@
 
 import { amount, short } from "../numbers";
 import type { Layer } from "../survey";
-
-const SHORT = 20;
+import { longestOf, shorten } from "./names";
 
 export interface Row extends Layer {
   at: number;
   shown: string;
   text: string;
-}
-
-// Both ends of a long name tell more than its beginning alone, the last one most;
-// where there is little room, it stands for itself.
-function shorten(name: string, most: number): string {
-  const letters = [...name];
-  if (letters.length <= most) return name;
-  const first = most < SHORT ? 0 : Math.floor((most - 1) / 4);
-  const last = letters.length - (most - 1 - first);
-  return `${letters.slice(0, first).join("")}…${letters.slice(last).join("")}`;
 }
 
 function describe(layer: Layer): string {
@@ -32,7 +21,7 @@ function describe(layer: Layer): string {
 }
 
 export function longest(layers: Layer[]): number {
-  return Math.max(...layers.map(({ name }) => [...name].length));
+  return longestOf(layers.map(({ name }) => name));
 }
 
 export function layerRows(layers: Layer[], most: number): Row[] {

@@ -104,6 +104,11 @@ class Path:
                 plain[name] = value.to_dict()
         return {**plain, "removed": self.removed, "outcome": self.outcome.name}
 
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import ways
+
+        return ways({"paths": {self.method: self.to_dict()}})
+
     def __repr__(self) -> str:
         test = "" if self.test_barrier is None else f", on test {self.test_barrier!r}"
         share = (

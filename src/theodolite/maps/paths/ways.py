@@ -88,6 +88,11 @@ class Ways:
         """The barrier that the others are measured by."""
         return next(iter(self.paths.values())).straight_barrier
 
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import ways
+
+        return ways(self.to_dict())
+
     def __repr__(self) -> str:
         from rich.console import Console
 

@@ -72,6 +72,12 @@ class TrajectoryPlane:
             "rounding": self.rounding,
         }
 
+    def _repr_html_(self) -> str:
+        from theodolite.maps.page_record import plane_record
+        from theodolite.report.notebook import surface
+
+        return surface(plane_record(self.plane), "Training over its own plane")
+
     def __repr__(self) -> str:
         first, second = (100 * float(part) for part in self.explained)
         off = max(float(track.distance.max()) for track in self.tracks)

@@ -228,6 +228,23 @@ class SpectralDensity:
         rules = [rule.to_dict() for rule in self.rules]
         return {**plain, "rules": rules, "outcome": self.outcome.name}
 
+    def to_record(self) -> dict[str, Any]:
+        """What a page draws of it: the bulk with one standard error, and outliers."""
+        return {
+            "grid": self.grid.tolist(),
+            "density": self.density.tolist(),
+            "low": (self.density - self.band).clamp(min=0).tolist(),
+            "high": (self.density + self.band).tolist(),
+            "outliers": self.outliers.tolist(),
+            "probes": self.probes,
+            "steps": self.steps,
+        }
+
+    def _repr_html_(self) -> str:
+        from theodolite.report.notebook import chart
+
+        return chart("density", self.to_record())
+
     def __repr__(self) -> str:
         low, high = float(self.nodes.min()), float(self.nodes.max())
         outliers = f", {len(self.outliers)} outliers" if len(self.outliers) else ""

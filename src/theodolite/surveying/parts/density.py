@@ -22,17 +22,8 @@ def measure_density(evidence: Evidence, clock: Clock) -> Found:
         density = _exactly(evidence.ends.lowest, evidence)
     else:
         density = _with_shared_run(evidence, clock)
-    value = {
-        "grid": density.grid.tolist(),
-        "density": density.density.tolist(),
-        "low": (density.density - density.band).clamp(min=0).tolist(),
-        "high": (density.density + density.band).tolist(),
-        "outliers": density.outliers.tolist(),
-        "probes": density.probes,
-        "steps": density.steps,
-    }
     evidence.density = density
-    return value, density.outcome
+    return density.to_record(), density.outcome
 
 
 def _exactly(values: Tensor, evidence: Evidence) -> SpectralDensity:

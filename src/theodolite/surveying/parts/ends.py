@@ -6,10 +6,10 @@ import torch
 
 from theodolite.outcomes import EXACT, Outcome, converged
 from theodolite.site.critical_point import flatness_of, place_from, zero_of
-from theodolite.site.speed_limit import limit_from, rounding_of
+from theodolite.site.speed_limit import limit_from
 from theodolite.site.stiffness import stiffness_from
 from theodolite.site.whole_spectrum import Ends, ends_from, ends_of
-from theodolite.spectrum.eigenpairs import EigenPairs
+from theodolite.spectrum.eigenpairs import EigenPairs, eigenvalue_row
 from theodolite.spectrum.eigsh import eigsh, pairs_in
 from theodolite.spectrum.lanczos import quadrature
 from theodolite.spectrum.symmetry import require_symmetric
@@ -54,8 +54,8 @@ def note_speed_limit(evidence: Evidence, clock: Clock) -> Found:
         seconds=0.0,
         outcome=outcome,
     )
-    names = ("value", "low", "high", "eigenvalue", "residual", "confidence")
-    return {name: getattr(limit, name) for name in names}, outcome
+    evidence.limit = limit.to_record()
+    return dict(evidence.limit), outcome
 
 
 def grow_chain(evidence: Evidence, clock: Clock) -> None:
@@ -99,7 +99,7 @@ def note_eigenvalues(evidence: Evidence, clock: Clock) -> Found:
     del clock
     if evidence.ends is not None and evidence.ends.exact:
         values, dtype = evidence.ends.highest.tolist(), evidence.hessian.dtype
-        rows = [row(value, 0.0, dtype, good=True) for value in values]
+        rows = [eigenvalue_row(value, 0.0, dtype, good=True) for value in values]
         return {"top": rows[:TOP], "bottom": rows[::-1][:BOTTOM]}, EXACT
     krylov = evidence.krylov
     if evidence.top is None:
@@ -109,7 +109,7 @@ def note_eigenvalues(evidence: Evidence, clock: Clock) -> Found:
     top, bottom, values = evidence.top, evidence.bottom, krylov.ritz().values
     evidence.ends = ends_from(bottom, top, values, _outermost(top, bottom))
     outcome = bottom.outcome if top.converged else top.outcome
-    rows = {"top": rows_of(top), "bottom": rows_of(bottom)[::-1]}
+    rows = {"top": top.rows(), "bottom": bottom.rows()[::-1]}
     return rows, outcome
 
 
@@ -140,8 +140,12 @@ def measure_place(evidence: Evidence, clock: Clock) -> Found:
     value = {name: getattr(place, name) for name in names}
     good = ends.outcome.good
     dtype = evidence.hessian.dtype
-    value["lowest"] = row(place.lowest, place.lowest_residual, dtype, good=good)
-    value["highest"] = row(place.highest, place.highest_residual, dtype, good=good)
+    value["lowest"] = eigenvalue_row(
+        place.lowest, place.lowest_residual, dtype, good=good
+    )
+    value["highest"] = eigenvalue_row(
+        place.highest, place.highest_residual, dtype, good=good
+    )
     return value, ends.outcome
 
 
@@ -157,9 +161,7 @@ def measure_stiffness(evidence: Evidence, clock: Clock) -> Found:
         products=0,
         seconds=0.0,
     )
-    names = ("condition", "decades", "floor", "smallest", "largest", "steps")
-    value = {name: getattr(stiffness, name) for name in (*names, "reduction")}
-    return {**value, "condition_is_lower_bound": stiffness.is_lower_bound}, ends.outcome
+    return stiffness.to_record(), ends.outcome
 
 
 def known_ends(evidence: Evidence, clock: Clock) -> Ends:
@@ -168,20 +170,3 @@ def known_ends(evidence: Evidence, clock: Clock) -> Ends:
         note_eigenvalues(evidence, clock)
     assert evidence.ends is not None
     return evidence.ends
-
-
-def rows_of(pairs: EigenPairs) -> list[dict[str, Any]]:
-    """Values with what they may be off, as the report shows them."""
-    dtype = pairs.vectors.dtype
-    return [
-        row(pair["value"], pair["residual"], dtype, good=pair["converged"])
-        for pair in pairs.to_dict()["pairs"]
-    ]
-
-
-def row(
-    value: float, residual: float, dtype: torch.dtype, *, good: bool
-) -> dict[str, Any]:
-    """One value with its residual and the rounding of its products."""
-    error = residual + rounding_of(value, dtype)
-    return {"value": value, "residual": error, "converged": good}

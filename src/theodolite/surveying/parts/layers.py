@@ -1,8 +1,6 @@
 """Every layer's largest eigenvalue, how the layers interact, and safe rates."""
 
-from typing import Any
-
-from theodolite.site.layer_eigenvalues import LayerEigenvalues, layer_eigenvalues_of
+from theodolite.site.layer_eigenvalues import layer_eigenvalues_of
 from theodolite.site.layer_rates import layer_rates
 from theodolite.surveying.clock import Clock
 from theodolite.surveying.evidence import Evidence, Found
@@ -23,7 +21,7 @@ def measure_layers(evidence: Evidence, clock: Clock) -> Found:
     )
     if not any(row.value > 0 for row in eigenvalues.values()):
         value = {"coupling": float("nan"), "fraction": FRACTION}
-        return {**value, "rows": _rows(eigenvalues, {})}, eigenvalues.outcome
+        return {**value, **eigenvalues.to_record({})}, eigenvalues.outcome
     safe = layer_rates(
         evidence.operator,
         eigenvalues,
@@ -34,25 +32,9 @@ def measure_layers(evidence: Evidence, clock: Clock) -> Found:
     )
     outcome = safe.outcome if eigenvalues.outcome.good else eigenvalues.outcome
     value = {"coupling": safe.coupling, "fraction": safe.fraction}
-    return {**value, "rows": _rows(eigenvalues, safe.rates)}, outcome
+    return {**value, **eigenvalues.to_record(safe.rates)}, outcome
 
 
 def _worked(evidence: Evidence, blocks: int) -> None:
     evidence.block_products += blocks
     evidence.report(blocks * evidence.block_cost)
-
-
-def _rows(
-    eigenvalues: LayerEigenvalues, rates: dict[str, float]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "size": row.size,
-            "eigenvalue": row.value,
-            "residual": row.residual,
-            "converged": row.converged,
-            "learning_rate": rates.get(name, float("inf")),
-        }
-        for name, row in eigenvalues.items()
-    ]

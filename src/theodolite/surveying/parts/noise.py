@@ -1,10 +1,8 @@
 """The trace, and the rise of the loss under noise that it predicts."""
 
-from typing import Any
-
 from theodolite.estimate import Estimate
 from theodolite.outcomes import EXACT, Outcome
-from theodolite.site.expected_rise import Rise, rises_of
+from theodolite.site.expected_rise import rises_of
 from theodolite.site.shaking import FEWEST
 from theodolite.spectrum.trace import trace
 from theodolite.surveying.clock import Clock
@@ -58,11 +56,7 @@ def measure_rise(evidence: Evidence, clock: Clock) -> Found:
     )
     late = [rise for rise in rises if not rise.measured.outcome.good]
     outcome = (late or list(rises))[0].measured.outcome
-    value = {
-        "rows": [_row(rise) for rise in rises],
-        "loss": evidence.land.loss(),
-        "holds_up_to": rises.holds_up_to,
-    }
+    value = rises.to_record(evidence.land.loss())
     return value, Outcome(outcome.name, outcome.text)
 
 
@@ -73,15 +67,3 @@ def _affordable(evidence: Evidence, clock: Clock) -> list[float]:
         return list(evidence.sigmas)
     count = int(_SHARE * max(clock.left, 0.0) / seconds)
     return list(evidence.sigmas[: max(1, count)])
-
-
-def _row(rise: Rise) -> dict[str, Any]:
-    return {
-        "sigma": rise.sigma,
-        "predicted": _with_error(rise.predicted),
-        "measured": _with_error(rise.measured),
-    }
-
-
-def _with_error(estimate: Estimate) -> dict[str, float]:
-    return {"value": estimate.value, "error": estimate.error}
