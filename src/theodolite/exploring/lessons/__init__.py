@@ -1,0 +1,1 @@
+"""The lessons, one file each: pure functions of how finely they are measured."""
