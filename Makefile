@@ -1,5 +1,6 @@
 # make survey    survey a built-in network and say where the report lies
 # make map       draw the loss around it, as a picture and as numbers
+# make explore   make a page of landscapes to learn from
 # make test      lint, types and tests
 # make viewer    build the report's script anew (needs npm)
 # make bench     measure what a product costs
@@ -11,13 +12,16 @@ BUDGET ?= 60s
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: survey map test viewer bench clean
+.PHONY: survey map explore test viewer bench clean
 
 survey: $(VENV)/installed
 	$(BIN)/theodolite survey $(TARGET) --budget $(BUDGET)
 
 map: $(VENV)/installed
 	$(BIN)/theodolite map $(TARGET)
+
+explore: $(VENV)/installed
+	$(BIN)/theodolite explore
 
 test: $(VENV)/installed-test viewer/node_modules/.package-lock.json
 	$(BIN)/ruff format --check .

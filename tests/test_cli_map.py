@@ -122,7 +122,9 @@ def test_quiet_prints_only_where_the_map_lies(
 ) -> None:
     assert run("map", "saddle", "--quiet", "--out", "out/deep", "--steps=5") == 0
     captured = capsys.readouterr()
-    assert captured.out == "Picture: out/deep/map.png\nNumbers: out/deep\n"
+    assert captured.out == (
+        "Picture: out/deep/map.png\nReport: out/deep/report.html\nNumbers: out/deep\n"
+    )
     assert captured.err == ""
 
 

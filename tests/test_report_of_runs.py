@@ -3,10 +3,12 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
+import theodolite as td
 from runs import (
     Run,
     compare_run,
@@ -38,6 +40,17 @@ def data(html: str) -> dict:
 
 
 # One run
+
+
+def test_a_map_in_memory_makes_the_page_that_its_folder_makes(tmp_path: Path):
+    land = td.builtin("saddle")
+    measured = td.plane(land, directions=(0, 1), steps=7, span=1.0)
+    page = measured.report(tmp_path / "plane.html").read_text("utf-8")
+    assert 'data-plane="0"' in page
+    assert "What it does not show" in page or "directions" in page
+    assert measured.report(tmp_path / "again.html").read_text("utf-8") == page
+    along = td.line(land, direction=0, steps=7, span=1.0).report(tmp_path / "line.html")
+    assert 'data-chart="line"' in along.read_text("utf-8")
 
 
 @pytest.mark.parametrize("found", every_kind(), ids=lambda found: found["kind"])

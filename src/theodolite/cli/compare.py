@@ -7,6 +7,7 @@ from rich.console import Console
 from theodolite.budget import seconds_of
 from theodolite.cli.announcing import Announcing
 from theodolite.cli.checkpoint import find_landscape, find_place
+from theodolite.cli.report import run_report
 from theodolite.cli.results import write_results
 from theodolite.cli.survey import default_folder
 from theodolite.errors import ArgumentError
@@ -54,4 +55,5 @@ def run_compare(
     shown = Console()
     if not quiet:
         shown.print(found)
+    run_report([folder], None)
     shown.print(f"Numbers: {folder}", highlight=False, soft_wrap=True, markup=False)

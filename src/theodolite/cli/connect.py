@@ -9,6 +9,7 @@ from rich.console import Console
 from theodolite.budget import seconds_of
 from theodolite.cli.announcing import Announcing
 from theodolite.cli.checkpoint import find_landscape, find_place
+from theodolite.cli.report import run_report
 from theodolite.cli.results import drawn, write_results
 from theodolite.cli.survey import default_folder
 from theodolite.maps.paths.ways import ALIGNED, METHODS, ways
@@ -69,4 +70,5 @@ def run_connect(
     if not quiet:
         shown.print(repr(found), highlight=False, markup=False)
     drawn(found.figure, folder / "connect.png", shown, shown)
+    run_report([folder], None)
     shown.print(f"Numbers: {folder}", highlight=False, soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ from theodolite.cli.checkpoint import (
     is_file_of_weights,
 )
 from theodolite.cli.processes import company
+from theodolite.cli.report import run_report
 from theodolite.cli.results import drawn
 from theodolite.cli.survey import INTERRUPTED, default_folder
 from theodolite.errors import ArgumentError
@@ -149,4 +150,5 @@ def _show(found: Plane | Line, folder: Path, console: Console, *, quiet: bool) -
     if not quiet:
         out.print(repr(found), highlight=False, soft_wrap=True, markup=False)
     drawn(found.figure, folder / "map.png", out, None if quiet else console)
+    run_report([folder], None)
     out.print(f"Numbers: {folder}", highlight=False, soft_wrap=True, markup=False)

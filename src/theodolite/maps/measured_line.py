@@ -150,6 +150,20 @@ class Line:
 
         return draw_line(self, Path(path), quantity, log=log)
 
+    def report(self, path: str | Path) -> Path:
+        """Write the curve as one HTML file, with its words and numbers.
+
+        It needs no network and weighs about 1.2 MB.
+
+        Raises
+        ------
+        RunFolderError
+            When the file cannot be written.
+        """
+        from theodolite.maps.page import write_page
+
+        return write_page(self, Path(path))
+
     def save(self, folder: str | Path) -> Path:
         """Write a run folder that :func:`theodolite.maps.read_map` reads.
 

@@ -169,6 +169,20 @@ class Plane:
 
         return draw_plane(self, Path(path), quantity, log=log)
 
+    def report(self, path: str | Path) -> Path:
+        """Write the plane as one HTML file, to be turned and walked on.
+
+        It needs no network and weighs about 1.2 MB.
+
+        Raises
+        ------
+        RunFolderError
+            When the file cannot be written.
+        """
+        from theodolite.maps.page import write_page
+
+        return write_page(self, Path(path))
+
     def save(self, folder: str | Path) -> Path:
         """Write a run folder that :func:`theodolite.maps.read_map` reads.
 

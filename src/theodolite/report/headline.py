@@ -96,7 +96,8 @@ def _figures(measurements: Measurements) -> Iterator[Figure]:
         yield _speed(limit, settled)
     trace = _value(measurements, "trace")
     if trace is not None:
-        yield _figure("Trace", trace["value"], trace["error"], "one standard error")
+        told = "one standard error" if number(trace["error"]) else "exact"
+        yield _figure("Trace", trace["value"], trace["error"], told)
     stiffness = _value(measurements, "stiffness")
     if stiffness is not None:
         bound = "at least" if stiffness["condition_is_lower_bound"] else ""
