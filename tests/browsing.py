@@ -43,11 +43,19 @@ class Opened:
     """A page that was opened from a file, and all that happened meanwhile."""
 
     def __init__(
-        self, browser: Any, file: Path, html: str, fragment: str = "", **settings: Any
+        self,
+        browser: Any,
+        file: Path,
+        html: str,
+        fragment: str = "",
+        before: str = "",
+        **settings: Any,
     ):
         file.write_text(html, encoding="utf-8")
         self.url = file.as_uri()
         self.page = browser.new_page(**settings)
+        if before:
+            self.page.add_init_script(before)
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self._requested(request.url))
