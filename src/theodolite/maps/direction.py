@@ -163,7 +163,9 @@ def _eigenvectors(
 
 def along_eigenvector(vector: Float[Tensor, " p"], value: float) -> Direction:
     """The direction of an eigenvector, of one sign on every run."""
-    label = f"eigenvector of λ = {value:.4g}"
+    # the sign that is set in print, as on the axis
+    told = f"{value:.4g}".replace("-", "−", 1)
+    label = f"eigenvector of λ = {told}"
     return Direction(_signed(vector), "eigenvector", label, curvature=value)
 
 

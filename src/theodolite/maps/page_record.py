@@ -14,12 +14,13 @@ from theodolite.maps.field import Field
 from theodolite.maps.measured_line import Line
 from theodolite.maps.measured_plane import Plane
 from theodolite.maps.topology.merge_tree import MergeTree, merge_tree
-from theodolite.maps.track import Track, metric_of
+from theodolite.maps.track import CENTER, CORNERS, Track, metric_of
 
 # values up to which double precision costs a page little
 _DOUBLE = 16_384
 # minima that are marked, and how deep they have to be by the range of the loss
 _MARKED, _DEPTH = 24, 0.01
+_SEEN = ("x", "y", "loss")
 _SETTLED = ("exact", "converged")
 _TRACK = ("x", "y", "distance", "loss", "plane_loss")
 
@@ -62,8 +63,11 @@ def plane_record(
         "metric": metric_of(plane.directions).tolist(),
         "axes": [axis.to_dict() for axis in plane.axes],
         "scale": plane.scale,
-        "tracks": [_track(track) for track in plane.tracks],
-        "marks": _marks(tree) if marks is None else [dict(mark) for mark in marks],
+        "tracks": [_track(track) for track in plane.tracks if not _is_corners(track)],
+        "marks": [
+            *(_marks(tree) if marks is None else map(dict, marks)),
+            *(mark for track in plane.tracks for mark in _corners(track)),
+        ],
         "basins": None if tree is None else packed(tree.basins + 1, "u1"),
         "limit": None if limit is None else dict(limit),
         "hessian": _bend(plane) if hessian is None else [list(row) for row in hessian],
@@ -124,6 +128,27 @@ def _field(field: Field, plane: Plane) -> dict[str, Any]:
         "measured": None if whole else packed(field.measured, "u1"),
         "error": field.error,
     }
+
+
+def _is_corners(track: Track) -> bool:
+    """Whether these checkpoints span the plane: no run led through them."""
+    return track.name == CORNERS and track.labels[:1] == (CENTER,)
+
+
+def _corners(track: Track) -> list[dict[str, Any]]:
+    if not _is_corners(track):
+        return []
+    rows = zip(track.labels, *(getattr(track, key) for key in _SEEN), strict=True)
+    return [
+        {
+            "kind": "checkpoint",
+            "x": float(x),
+            "y": float(y),
+            "value": float(loss),
+            "text": f"checkpoint {label}",
+        }
+        for label, x, y, loss in rows
+    ]
 
 
 def _outcome(found: Plane | Line) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from theodolite.maps.measured_plane import Plane
 from theodolite.maps.place import Place, PlaceLike, as_place
 from theodolite.maps.quantities import QuantityLike, as_quantities
 from theodolite.maps.saving import finish
+from theodolite.maps.track import CENTER, CORNERS
 from theodolite.maps.track_losses import Tracks
 from theodolite.progress import ProgressLike, as_watcher
 from theodolite.spectrum.vectors import norm
@@ -158,7 +159,7 @@ def _with_corners(
     if not spanning or any(isinstance(part, Direction) for part in spanning):
         return tracks
     ends = {str(n): as_place(land, part) for n, part in enumerate(spanning, 1)}
-    return {"checkpoints": {"center": origin, **ends}, **tracks}
+    return {CORNERS: {CENTER: origin, **ends}, **tracks}
 
 
 def as_plane(mapped: Mapped, settings: MapSettings) -> Plane:

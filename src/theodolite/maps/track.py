@@ -12,6 +12,8 @@ from theodolite.errors import ArgumentError
 from theodolite.maps.place import Place
 from theodolite.spectrum.vectors import inner, norm, without
 
+# what the checkpoints that span a plane are called together, and the first of them
+CORNERS, CENTER = "checkpoints", "center"
 # the sine of the angle below which two directions count as one
 _PARALLEL = 1e-6
 

@@ -24,7 +24,7 @@ const LINE = 14;
 const ONE_ROW = 640;
 // Below this one in three.
 const NARROW = 320;
-const KINDS_SHOWN: MarkKind[] = ["centre", "minimum", "saddle", "pass"];
+const KINDS_SHOWN: MarkKind[] = ["centre", "minimum", "saddle", "pass", "checkpoint"];
 
 const stroke = (values: Record<string, string | number>): SVGElement =>
   draw("path", { d: `M${-SIGN / 2 + 2},0H${SIGN / 2 - 2}`, fill: "none", ...values });

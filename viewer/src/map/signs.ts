@@ -51,8 +51,10 @@ export function sign(kind: MarkKind): SVGGElement {
       draw("path", { d: cross, stroke: "var(--ink)", "stroke-width": 1.6 }),
     );
   }
-  const colour = kind === "minimum" ? "var(--ink)" : "var(--down)";
-  const shape = kind === "minimum" ? "M-5,-4H5L0,4.8Z" : "M0,-5L5,0L0,5L-5,0Z";
+  const pass = kind === "pass" || kind === "saddle";
+  const colour = pass ? "var(--down)" : "var(--ink)";
+  const square = kind === "checkpoint" ? "M-4,-4H4V4H-4Z" : "M-5,-4H5L0,4.8Z";
+  const shape = pass ? "M0,-5L5,0L0,5L-5,0Z" : square;
   return draw(
     "g",
     { "stroke-linejoin": "round" },

@@ -42,6 +42,7 @@ export const KINDS: Record<MarkKind, Told> = {
   minimum: word("minimum", "极小值点"),
   saddle: word("saddle", "鞍点"),
   pass: word("pass", "隘口"),
+  checkpoint: word("checkpoint", "检查点"),
 };
 
 const FIELDS: Record<string, Told> = {

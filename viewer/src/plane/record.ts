@@ -42,7 +42,7 @@ export interface TrackRecord {
   plane_loss: Packed;
 }
 
-export type MarkKind = "centre" | "minimum" | "saddle" | "pass";
+export type MarkKind = "centre" | "minimum" | "saddle" | "pass" | "checkpoint";
 
 export interface Mark {
   kind: MarkKind;

@@ -56,7 +56,15 @@ function sign(kind: Mark["kind"], at: Pair, colour: Rgb, fill: Rgb): Stroke[] {
     [x + SIGN, y - SIGN * 0.8],
     [x, y + SIGN],
   ];
-  const points = kind === "minimum" ? triangle : around(at, SIGN);
+  const square: Pair[] = [
+    [x - SIGN, y - SIGN],
+    [x + SIGN, y - SIGN],
+    [x + SIGN, y + SIGN],
+    [x - SIGN, y + SIGN],
+  ];
+  const shapes = { minimum: triangle, checkpoint: square };
+  const other = around(at, SIGN);
+  const points = kind === "minimum" || kind === "checkpoint" ? shapes[kind] : other;
   return [{ kind: "shape", points, fill, stroke: colour, width: 1.3 }];
 }
 
