@@ -4,12 +4,16 @@ import os
 
 import pytest
 import torch
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # before any of theodolite's modules is imported
 install_import_hook("theodolite", "type_checks.checked")
 
 torch.set_num_threads(1)
+# how long an example takes says more of the machine than of the code
+settings.register_profile("theodolite", deadline=None)
+settings.load_profile("theodolite")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -237,6 +237,9 @@ def test_everything_works_with_keys_alone(show: Any):
 
 def test_controls_have_spoken_names(show: Any):
     opened = show(training())
+    # views are named when they are drawn
+    wait_for_the_surface(opened)
+    opened.page.locator(".map svg path").first.wait_for(state="attached")
     nameless = opened.page.evaluate("""() =>
       [...document.querySelectorAll('button, input, select, summary, [tabindex]')]
         .filter(one => !one.closest('dialog') && !(
@@ -368,9 +371,9 @@ def test_a_million_points_are_drawn(show: Any):
 
 
 def test_one_drawing_context_serves_all_planes(show: Any):
-    opened = show(*[bowl() for _ in range(6)], before=COUNTED)
+    opened = show(*[bowl() for _ in range(5)], before=COUNTED)
     wait_for_the_surface(opened)
-    for number in range(6):
+    for number in range(5):
         opened.page.locator(CANVAS).nth(number).scroll_into_view_if_needed()
         wait_for_the_surface(opened, number)
     assert opened.page.evaluate("() => window.contexts") == 1
