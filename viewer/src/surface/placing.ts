@@ -69,6 +69,9 @@ export function fitting(words: Words, most: number): Words | null {
   const [head = ""] = words.text.split(/[,，(（]/);
   const short = { ...words, text: head.trimEnd() };
   if (head !== words.text && widthOf(short) <= most) return short;
+  // of an eigenvector, its eigenvalue
+  const own = { ...words, text: /λ = \S+/.exec(words.text)?.[0] ?? words.text };
+  if (widthOf(own) <= most) return own;
   let [kept, gone] = [0, words.text.length];
   while (gone - kept > 1) {
     const middle = (kept + gone) >> 1;
