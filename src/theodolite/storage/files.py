@@ -50,7 +50,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Path:
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     with wrapped(path):
         temporary = path.with_name(path.name + ".part")
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(plain, temporary)
+        # as any other file of the folder, for those who share it
+        temporary.chmod(mode)
         temporary.replace(path)
     return path
 

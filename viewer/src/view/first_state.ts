@@ -27,7 +27,8 @@ function firstClip(field: Field, log: boolean): number {
 
 function firstRate(plane: Plane): number {
   const largest = planeRates(plane, STEPS, 0)?.largest ?? 0;
-  if (largest > 0) return Number((1 / largest).toPrecision(3));
+  // between crawling and swinging, on the edge of neither
+  if (largest > 0) return Number((0.5 / largest).toPrecision(3));
   const half = (plane.limit?.value ?? 0) / 2;
   return half > 0 ? Number(half.toPrecision(3)) : SOME_RATE;
 }

@@ -36,8 +36,14 @@ const usesRate = (method: Method) => method !== "newton";
 const limitOf = (method: Method, { momentum }: Readonly<State>) =>
   method === "momentum" ? 2 * (1 + momentum) : 2;
 
+// Without a gradient nothing rolls, whatever is said of its pace.
+const STILL = 1e-13;
+
 // "oscillate" says that steps change sign, not whether they shrink.
-function seen({ verdict, gradientNorm }: Race): string {
+function seen({ verdict, gradientNorm, loss }: Race): string {
+  if ((gradientNorm[0] ?? 0) <= STILL * (1 + Math.abs(loss[0] ?? 0))) {
+    return "lies still";
+  }
   if (verdict !== "oscillate") return verdict;
   const last = gradientNorm[gradientNorm.length - 1] ?? 0;
   return last <= RESTED * (gradientNorm[0] ?? 0) ? verdict : "swings on";

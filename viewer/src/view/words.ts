@@ -116,6 +116,7 @@ const VERDICTS = new Map<string, Told>([
   ["diverge", word("diverges", "发散")],
   ["left the map", word("leaves the map", "离开地图")],
   ["stopped", word("stops", "停止")],
+  ["lies still", word("lies still", "静止不动")],
   ["swings on", word("swings on", "持续振荡")],
 ]);
 
@@ -144,8 +145,8 @@ export const BOUND = {
   ),
   plane: (p: string): Told =>
     word(
-      `The ball moves in this plane, not in all ${p} dimensions of the model. At no point is a curvature in the plane above the model's λ_max there, so a rate that is safe here may still diverge in training.`,
-      `小球只在此平面内运动，而非在模型的全部 ${p} 维中。在任一点，平面内的曲率都不超过模型在该处的 λ_max，因此在此安全的学习率在训练中仍可能发散。`,
+      `The ball moves in this plane, not in all ${p} dimensions of the model, which can bend more steeply than the plane does: a rate that is safe here may still diverge in training.`,
+      `小球只在此平面内运动，而非在模型的全部 ${p} 维中；模型在其他方向上可能弯曲得更陡，因此在此安全的学习率在训练中仍可能发散。`,
     ),
   limit: (value: string): Told =>
     word(
@@ -204,7 +205,7 @@ export const FIELDS = new Map<string, Told>([
 ]);
 
 export const PREDICTED = {
-  plane: word("In this plane", "在此平面内"),
+  plane: word("At the plane's lowest point", "在平面最低点"),
   unknown: word(
     "At its lowest point the plane has no curvature to predict from.",
     "平面最低点处没有可用于预测的曲率。",
