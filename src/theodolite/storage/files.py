@@ -82,8 +82,13 @@ def write_file(path: Path, text: str) -> Path:
 
 def _write_whole(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except BaseException:
+        # half a file is of no use on a full disk
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

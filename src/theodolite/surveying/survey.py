@@ -211,7 +211,9 @@ class _Run:
             self._miss(stage, f"it needs the {stage.needs.replace('_', ' ')}")
         elif self.clock.over and not stage.free and self.measurements:
             self._miss(stage, f"the budget of {self.clock.seconds:g} s was spent")
-        elif (takes := self._least(stage)) > self.clock.left and self.measurements:
+        elif self.measurements and (takes := self._least(stage)) > max(
+            self.clock.left, 0.0
+        ):
             left = f"{self.clock.left:.2g} s of the budget were left"
             self._miss(stage, f"it takes {takes:.2g} s at least, and {left}")
         else:
