@@ -532,12 +532,12 @@ def test_an_interruption_leaves_the_older_page_and_no_half_one(
 def test_an_interruption_while_writing_leaves_no_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def half(path: Path, text: str) -> None:
-        path.with_name(path.name + ".part").write_text(text[:9], encoding="utf-8")
+    def half(path: Path, text: str, **_: str) -> None:
+        path.write_bytes(text[:9].encode())
         raise KeyboardInterrupt
 
     monkeypatch.setattr(explore, "lessons", lambda *_: ())
-    monkeypatch.setattr(explore, "write_file", half)
+    monkeypatch.setattr(Path, "write_text", half)
     detail = replace(COARSE, steps=5)
     assert run_explore(tmp_path, open_page=False, quiet=True, detail=detail) == 130
     assert list(tmp_path.iterdir()) == []

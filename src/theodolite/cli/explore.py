@@ -60,8 +60,6 @@ def run_explore(
     except KeyboardInterrupt:
         typer.echo("theodolite: interrupted; no page was written.", err=True)
         return INTERRUPTED
-    finally:
-        path.with_name(path.name + ".part").unlink(missing_ok=True)
     # not wrapped: a path is meant to be copied
     Console().print(f"Explorer: {path}", highlight=False, soft_wrap=True, markup=False)
     if open_page and not webbrowser.open(path.resolve().as_uri()):

@@ -9,8 +9,7 @@ import typer
 from theodolite.cli.results import RUN
 from theodolite.errors import ArgumentError, RunFolderError
 from theodolite.maps.map_folder import KINDS
-from theodolite.maps.measured_plane import Plane
-from theodolite.maps.page_record import line_record, plane_record
+from theodolite.maps.page import as_run
 from theodolite.maps.saving import read_map
 from theodolite.report.page import render_runs
 from theodolite.storage.files import read_record, wrapped, write_file
@@ -101,10 +100,8 @@ def _survey(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _map(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
-    found = read_map(folder)
-    if isinstance(found, Plane):
-        return {"kind": "plane", "run": run, "plane": plane_record(found)}
-    return {"kind": "line", "run": run, "line": line_record(found)}
+    del run
+    return as_run(read_map(folder))
 
 
 def _as_it_is(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:

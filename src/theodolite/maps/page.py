@@ -1,6 +1,7 @@
 """A plane or a line as one page that needs no network."""
 
 from pathlib import Path
+from typing import Any
 
 from theodolite.maps.measured_line import Line
 from theodolite.maps.measured_plane import Plane
@@ -19,7 +20,12 @@ def write_page(found: Plane | Line, path: Path) -> Path:
     """
     from theodolite.report.page import render_runs
 
-    kind = "plane" if isinstance(found, Plane) else "line"
-    record = plane_record(found) if isinstance(found, Plane) else line_record(found)
-    run = {"kind": kind, "name": "", "run": record_of(found), kind: record}
-    return write_file(path, render_runs([run]))
+    return write_file(path, render_runs([{"name": "", **as_run(found)}]))
+
+
+def as_run(found: Plane | Line) -> dict[str, Any]:
+    """A map as a run that pages are made of: its kind, its record, its numbers."""
+    run = record_of(found)
+    if isinstance(found, Plane):
+        return {"kind": "plane", "run": run, "plane": plane_record(found)}
+    return {"kind": "line", "run": run, "line": line_record(found)}

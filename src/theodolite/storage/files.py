@@ -1,7 +1,6 @@
 """Files that are written whole or not at all, and errors that say what to do."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,14 +47,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> Path:
         When the file cannot be written.
     """
     plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    with wrapped(path):
-        temporary = path.with_name(path.name + ".part")
+    with wrapped(path), _whole(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
         save_file(plain, temporary)
         # as any other file of the folder, for those who share it
         temporary.chmod(mode)
-        temporary.replace(path)
     return path
 
 
@@ -75,18 +72,20 @@ def write_file(path: Path, text: str) -> Path:
     RunFolderError
         When it cannot be written.
     """
-    with wrapped(path):
-        _write_whole(path, text)
+    with wrapped(path), _whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
-def _write_whole(path: Path, text: str) -> None:
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file beside the one that is meant, which takes its place once it is whole."""
     temporary = path.with_name(path.name + ".part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        yield temporary
+        temporary.replace(path)
     except BaseException:
-        # half a file is of no use on a full disk
+        # half a file is of no use, least of all on a full disk
         temporary.unlink(missing_ok=True)
         raise
 

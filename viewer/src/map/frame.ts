@@ -1,12 +1,13 @@
 // What stands around the map: its border, coordinates, labels, and what is shown.
 
+import { fieldName } from "../plane/field_name";
 import { told } from "../language";
 import { short } from "../numbers";
 import type { State } from "../view/state";
 import { draw, lines, type Pair, SERIF, write, widthOf } from "./drawn";
 import { LABEL, type Layout, SMALL } from "./layout";
 import type { Scale } from "./scale";
-import { fieldName, WORDS } from "./words";
+import { WORDS } from "./words";
 
 const TICK = 5;
 const CROSS = 3;

@@ -3,7 +3,7 @@
 import type { Race } from "../ball/race";
 import { told } from "../language";
 import { short } from "../numbers";
-import type { Field, Plane } from "../plane/plane";
+import { farthest, type Field, type Plane } from "../plane/plane";
 import type { MarkKind } from "../plane/record";
 import { METHOD } from "../view/words";
 import { methodColour } from "./balls";
@@ -16,7 +16,6 @@ import { readingOf } from "./reading";
 import { BROKEN, type Sampled, UNMEASURED } from "./sampled";
 import type { Scale } from "./scale";
 import { bead, moved, sign, trackLook } from "./signs";
-import { farthest } from "./trails";
 import { KINDS, WORDS } from "./words";
 
 const LINE = 14;

@@ -1,5 +1,6 @@
 // The measured plane as a printed map.
 
+import { fieldName } from "../plane/field_name";
 import "./map.css";
 import { onLanguage, told } from "../language";
 import { short } from "../numbers";
@@ -19,7 +20,7 @@ import { probe } from "./probe";
 import { readAt } from "./reading";
 import { type Sheet, sheetOf } from "./sheet";
 import { chosen } from "./trails";
-import { described, fieldName, WORDS } from "./words";
+import { described, WORDS } from "./words";
 
 // Pixels of the colours along each of the page's.
 const KEPT = 2;

@@ -1,11 +1,12 @@
 // What is known of a point of the plane, and of a checkpoint beside it, in words.
 
+import { fieldName } from "../plane/field_name";
 import { told } from "../language";
 import { amount, short } from "../numbers";
 import { inParameters } from "../plane/metric";
 import type { Field, Plane, Track } from "../plane/plane";
 import type { Point } from "../view/state";
-import { fieldName, WORDS } from "./words";
+import { WORDS } from "./words";
 
 // Between the points as the surface is, beside holes as the nearest point is.
 export function valueAt(plane: Plane, field: Field, [x, y]: Point): number {

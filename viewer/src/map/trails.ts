@@ -2,7 +2,7 @@
 
 import { told } from "../language";
 import { short } from "../numbers";
-import type { Plane, Track } from "../plane/plane";
+import { farthest, type Plane, type Track } from "../plane/plane";
 import { draw, type Pair, through } from "./drawn";
 import type { Layout } from "./layout";
 import { bead, moved, trackLook } from "./signs";
@@ -12,11 +12,6 @@ const SHADES = 6;
 const PALEST = 0.42;
 // So many checkpoints of a track carry its sign.
 const BEADS = 9;
-
-export function farthest(tracks: Track[]): number {
-  const all = tracks.flatMap(({ distance }) => [...distance].filter(Number.isFinite));
-  return all.reduce((most, one) => Math.max(most, one), 0);
-}
 
 // How strong a checkpoint is drawn, by its distance off the plane.
 function strength(distance: number, most: number): number {

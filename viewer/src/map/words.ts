@@ -45,14 +45,6 @@ export const KINDS: Record<MarkKind, Told> = {
   checkpoint: word("checkpoint", "检查点"),
 };
 
-const FIELDS: Record<string, Told> = {
-  loss: word("loss", "损失"),
-  "test loss": word("test loss", "测试损失"),
-  "gradient norm": word("gradient norm", "梯度范数"),
-};
-
-export const fieldName = (name: string): Told => FIELDS[name] ?? name;
-
 export const moves = (length: string): Told =>
   word(`one unit moves ${length} parameter units`, `一个单位相当于 ${length} 参数单位`);
 

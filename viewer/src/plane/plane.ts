@@ -132,3 +132,9 @@ export function readPlane(record: PlaneRecord): Plane {
     surface: surfaces(fields),
   };
 }
+
+// How far off the plane the farthest checkpoint is.
+export function farthest(tracks: Track[]): number {
+  const all = tracks.flatMap(({ distance }) => [...distance].filter(Number.isFinite));
+  return all.reduce((most, one) => Math.max(most, one), 0);
+}

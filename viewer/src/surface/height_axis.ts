@@ -1,5 +1,6 @@
 // The axis of height, along the upright edge that stands farthest to the left.
 
+import { fieldName } from "../plane/field_name";
 import { told } from "../language";
 import { short } from "../numbers";
 import { HEIGHT } from "./box";
@@ -9,7 +10,7 @@ import type { Scale } from "./scale";
 import type { Sight } from "./sight";
 import type { Pair, Words } from "./strokes";
 import { smallSize, tickStroke } from "./tick_marks";
-import { fieldName, WORDS } from "./words";
+import { WORDS } from "./words";
 
 const SHORTEST = 44;
 const TICK = 5;

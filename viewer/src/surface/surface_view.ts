@@ -1,5 +1,6 @@
 // The measured plane as a block of land that can be turned.
 
+import { fieldName } from "../plane/field_name";
 import "./surface.css";
 import { onLanguage, told } from "../language";
 import { short } from "../numbers";
@@ -20,7 +21,7 @@ import { makeSheet } from "./sheet";
 import { type Land, landOf, type Sight } from "./sight";
 import { type Stage, stage } from "./stage";
 import { paint } from "./strokes";
-import { described, fieldName, WORDS } from "./words";
+import { described, WORDS } from "./words";
 import { writing } from "./writing";
 
 // What has to be done anew; each contains those before it.

@@ -1,5 +1,6 @@
 // The needle at the point under the pointer, and what is known of a point.
 
+import { fieldName } from "../plane/field_name";
 import { told } from "../language";
 import { amount, short } from "../numbers";
 import { inParameters } from "../plane/metric";
@@ -11,7 +12,7 @@ import { known } from "./lines";
 import type { Sight } from "./sight";
 import type { Pair, Stroke } from "./strokes";
 import { widthOf } from "./strokes";
-import { fieldName, WORDS } from "./words";
+import { WORDS } from "./words";
 
 const LINE = 15;
 const PAD = 7;

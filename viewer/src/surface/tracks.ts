@@ -1,7 +1,7 @@
 // Trajectories at their true height, with threads down to their foot on the plane.
 
 import { Group } from "three";
-import type { Track } from "../plane/plane";
+import { farthest, type Track } from "../plane/plane";
 import { type Bead, bead } from "./bead";
 import { HEIGHT, type Spot } from "./box";
 import { type Inks, mixed, type Rgb } from "./inks";
@@ -44,13 +44,6 @@ export function spotsOf(land: Land, track: Track): Spot[] {
     const [px, y, pz] = land.box.spot(x, track.y[i] ?? 0, trueHeight(land, track, i));
     return [px, y + LIFT, pz];
   });
-}
-
-function farthest(tracks: Track[]): number {
-  let most = 0;
-  for (const { distance } of tracks)
-    for (const far of distance) if (far > most && far < Infinity) most = far;
-  return most;
 }
 
 function threads(

@@ -30,14 +30,6 @@ export const WORDS = {
   logarithmic: { en: "log scale", zh: "对数刻度" },
 } satisfies Record<string, Told>;
 
-const FIELDS: Record<string, Told> = {
-  loss: { en: "loss", zh: "损失" },
-  "test loss": { en: "test loss", zh: "测试损失" },
-  "gradient norm": { en: "gradient norm", zh: "梯度范数" },
-};
-
-export const fieldName = (name: string): Told => FIELDS[name] ?? name;
-
 export function described(field: string, title: string, ends: [string, string]): Told {
   const [low, high] = ends;
   const of = title === "" ? "" : ` (${title})`;

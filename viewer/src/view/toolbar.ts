@@ -2,6 +2,7 @@
 
 import "./toolbar.css";
 import { told, type Told } from "../language";
+import { fieldName } from "../plane/field_name";
 import type { Plane } from "../plane/plane";
 import { button, choice, menu, select, slider } from "./controls";
 import { ICONS, make } from "./element";
@@ -9,7 +10,7 @@ import { offers, save, type Format, type Picture } from "./exporting";
 import { linkHere, onRefusal } from "./fragment";
 import type { Store } from "./store";
 import { tell } from "./tell";
-import { ADDRESS, FIELDS, SAVING, TOOLBAR } from "./words";
+import { ADDRESS, SAVING, TOOLBAR } from "./words";
 
 export interface Toolbar {
   element: HTMLElement;
@@ -23,12 +24,10 @@ interface Asked {
   help: () => void;
 }
 
-const nameOf = (field: string): Told => FIELDS.get(field) ?? field;
-
 function quantities({ plane, store }: Asked): HTMLElement[] {
   const names = [...plane.fields.keys()];
   if (names.length < 2) return [];
-  const options = names.map((name): [string, Told] => [name, nameOf(name)]);
+  const options = names.map((name): [string, Told] => [name, fieldName(name)]);
   return [select(store, TOOLBAR.quantity, "field", options)];
 }
 

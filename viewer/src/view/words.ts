@@ -199,11 +199,6 @@ export const ADDRESS = {
 export const LANGUAGES = { choose: word("Language", "语言") };
 
 // Quantities by their names in the record.
-export const FIELDS = new Map<string, Told>([
-  ["loss", word("loss", "损失")],
-  ["test loss", word("test loss", "测试损失")],
-]);
-
 export const PREDICTED = {
   plane: word("At the plane's lowest point", "在平面最低点"),
   unknown: word(

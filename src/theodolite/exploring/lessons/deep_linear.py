@@ -187,8 +187,8 @@ def _table(n: dict[str, float]) -> Table:
             told(
                 "{a} of {b}",
                 "{b} 类中的 {a} 类",
-                a=_int(n["right"]),
-                b=_int(n["critical"]),
+                a=round(n["right"]),
+                b=round(n["critical"]),
             ),
             told("all", "全部"),
         ),
@@ -201,7 +201,7 @@ def _table(n: dict[str, float]) -> Table:
             told(
                 "worst loss of {k} descents, above the best",
                 "{k} 次下降中最差的损失，高出最优值",
-                k=_int(n["starts"]),
+                k=round(n["starts"]),
             ),
             number(float(f"{n['worst_excess']:.1g}")),
             number(0.0),
@@ -216,10 +216,6 @@ def _table(n: dict[str, float]) -> Table:
         for rate in RATES
     ]
     return Table(heads, tuple(rows))
-
-
-def _int(value: float) -> int:
-    return round(value)
 
 
 TITLE = told(
@@ -266,10 +262,10 @@ def _paragraphs(n: dict[str, float]) -> tuple[Told, ...]:
             "的方向数与理论完全一致，没有下坡方向的只有 {one} 类：全局最小值。从随机起"
             "点出发的 {starts} 次下降都到达了那里。其余的不是陷阱，而是鞍点。",
             hidden=HIDDEN,
-            critical=_int(n["critical"]),
-            right=_int(n["right"]),
-            one=_int(n["without_way_down"]),
-            starts=_int(n["starts"]),
+            critical=round(n["critical"]),
+            right=round(n["right"]),
+            one=round(n["without_way_down"]),
+            starts=round(n["starts"]),
         ),
         told(
             "With three layers even the curvature vanishes at the origin: the saddle "

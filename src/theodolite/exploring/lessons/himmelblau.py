@@ -175,8 +175,8 @@ def _paragraphs(n: dict[str, float]) -> tuple[Told, ...]:
             "个<em>盆地</em>出发。想象放水淹没大地：每个极小值点周围涨起一片湖，两湖相"
             "接处就是<em>隘口</em>，翻越的最低之处。它是只有一个下坡方向的鞍点；"
             "{passes} 个隘口把四个盆地连成一片。",
-            minima=_int(n["minima"]),
-            passes=_int(n["passes"]),
+            minima=round(n["minima"]),
+            passes=round(n["passes"]),
         ),
         told(
             "The lowest pass is {low} high, the highest {high}. Between two solutions "
@@ -200,10 +200,6 @@ def _paragraphs(n: dict[str, float]) -> tuple[Told, ...]:
             "theodolite 用 <code>td.connect</code> 寻找这样的路。",
         ),
     )
-
-
-def _int(value: float) -> int:
-    return round(value)
 
 
 QUESTION = Question(

@@ -294,7 +294,7 @@ def _paragraphs(n: dict[str, float]) -> tuple[Told, ...]:
             "<em>指标</em>。指标随能量升高：二者的秩相关系数是 {rank}。高处只有下坡路很"
             "多的鞍点；极小值点都挤在底部，自旋极多时大约在每自旋 {threshold} 以下。这"
             "里找到的最深处是 {lowest}。",
-            found=_int(n["found"]),
+            found=round(n["found"]),
             rank=n["rank"],
             threshold=n["threshold"],
             lowest=n["lowest"],
@@ -309,10 +309,6 @@ def _paragraphs(n: dict[str, float]) -> tuple[Told, ...]:
             "定理；要知道究竟如何，就去测量。",
         ),
     )
-
-
-def _int(value: float) -> int:
-    return round(value)
 
 
 QUESTION = Question(
