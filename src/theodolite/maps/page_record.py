@@ -21,7 +21,6 @@ _DOUBLE = 16_384
 # minima that are marked, and how deep they have to be by the range of the loss
 _MARKED, _DEPTH = 24, 0.01
 _SEEN = ("x", "y", "loss")
-_SETTLED = ("exact", "converged")
 _TRACK = ("x", "y", "distance", "loss", "plane_loss")
 
 
@@ -152,8 +151,8 @@ def _corners(track: Track) -> list[dict[str, Any]]:
 
 
 def _outcome(found: Plane | Line) -> dict[str, Any]:
-    name, text = found.outcome.name, found.outcome.text
-    return {"name": name, "text": text, "settled": name in _SETTLED}
+    ended = found.outcome
+    return {"name": ended.name, "text": ended.text, "settled": ended.good}
 
 
 def _track(track: Track) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from theodolite.report.amounts import amount, is_known, number, percent
-from theodolite.report.part import Figure
+from theodolite.report.part import SETTLED, Figure
 from theodolite.report.place_words import downward, kind_in_words
 
 Value = Mapping[str, Any]
@@ -80,7 +80,7 @@ def _layer(measurements: Measurements) -> str:
 
 
 def _is_settled(measurement: Value) -> bool:
-    return measurement.get("outcome", {}).get("name") in ("converged", "exact")
+    return measurement.get("outcome", {}).get("name") in SETTLED
 
 
 def _figures(measurements: Measurements) -> Iterator[Figure]:

@@ -18,6 +18,7 @@ from theodolite.report.amounts import (
 from theodolite.report.map_tables import line_table, plane_table, tracks_table
 from theodolite.report.page_data import PageData
 from theodolite.report.part import (
+    SETTLED,
     Chart,
     Figure,
     Gallery,
@@ -31,7 +32,6 @@ from theodolite.report.prose import name_of
 from theodolite.report.provenance import provenance
 
 Value = Mapping[str, Any]
-SETTLED = ("converged", "exact")
 
 
 def plane_part(

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Rows = list[tuple[str, ...]]
+# outcomes of what was measured as far as was asked for
+SETTLED = ("converged", "exact")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Table:
     text: str = ""
     cost: str = ""
     broad: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether it was measured as far as was asked for."""
+        return self.outcome in SETTLED
 
 
 @dataclass(frozen=True)

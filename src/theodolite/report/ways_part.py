@@ -5,9 +5,8 @@ from typing import Any
 
 from theodolite.report import ways_words
 from theodolite.report.amounts import amount, duration, is_known, number, percent
-from theodolite.report.map_part import SETTLED
 from theodolite.report.page_data import PageData
-from theodolite.report.part import Chart, Figure, Part, Section, Table
+from theodolite.report.part import SETTLED, Chart, Figure, Part, Section, Table
 from theodolite.report.prose import listed
 from theodolite.report.provenance import provenance
 

@@ -11,6 +11,7 @@ from theodolite.report import (
     spectrum_words,
     step_words,
 )
+from theodolite.report.part import SETTLED
 
 Value = Mapping[str, Any]
 
@@ -144,7 +145,7 @@ def cautions(name: str, measurement: Mapping[str, Any]) -> list[str]:
     """
     limits = map_words.hidden(measurement["value"]) if name == "plane" else []
     outcome = measurement.get("outcome", {})
-    if outcome.get("name") in ("converged", "exact"):
+    if outcome.get("name") in SETTLED:
         return limits
     told = [*limits, _BEWARE.get(name, ""), str(outcome.get("text") or "")]
     return [sentence for sentence in told if sentence]

@@ -1,6 +1,7 @@
 """One weight, one bias: the convex bowl."""
 
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -73,16 +74,8 @@ def bowl_lesson(detail: Detail) -> Lesson:
         "hessian_off": float((hessian - formula).abs().max()),
         "newton_steps": float(len(path) - 1),
     }
-    mark = marked("minimum", path[-1].tolist(), numbers["loss"], LOWEST)
-    record = drawn(
-        land,
-        told("The loss over weight and bias", "损失随权重与偏置的变化"),
-        labels=AXES,
-        limit=True,
-        marks=[mark],
-        steps=detail.steps,
-        span=SPAN,
-    )
+    title = told("The loss over weight and bias", "损失随权重与偏置的变化")
+    record = bowl_record(land, path[-1], title, detail)
     return Lesson(
         anchor="bowl",
         title=TITLE,
@@ -100,6 +93,22 @@ def bowl_lesson(detail: Detail) -> Lesson:
         question=_question(numbers),
         code=CODE,
         numbers=numbers,
+    )
+
+
+def bowl_record(
+    land: Landscape, bottom: Float[Tensor, "2"], title: Told, detail: Detail
+) -> dict[str, Any]:
+    """The bowl over its two parameters, with its lowest point marked."""
+    loss = at_place(land, bottom).loss()
+    return drawn(
+        land,
+        title,
+        labels=AXES,
+        limit=True,
+        marks=[marked("minimum", bottom.tolist(), loss, LOWEST)],
+        steps=detail.steps,
+        span=SPAN,
     )
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from theodolite.exploring.drawing import drawn, marked
 from theodolite.exploring.lesson import Detail, Instrument, Lesson, Question, Table
-from theodolite.exploring.lessons.bowl import AXES, LOWEST, SPAN, bowl
+from theodolite.exploring.lessons.bowl import bowl, bowl_record
 from theodolite.exploring.newton import newton
 from theodolite.exploring.tables import NOTHING
 from theodolite.exploring.words import Told, number, told
@@ -52,16 +51,8 @@ def steps_lesson(detail: Detail) -> Lesson:
         "limit_high": found.diverges[1],
         "as_predicted": float(sum(run.as_predicted for run in runs)),
     }
-    mark = marked("minimum", bottom.tolist(), at_place(land, bottom).loss(), LOWEST)
-    record = drawn(
-        land,
-        told("The same bowl, with a speed limit", "同一只碗，加上速度限制"),
-        labels=AXES,
-        limit=True,
-        marks=[mark],
-        steps=detail.steps,
-        span=SPAN,
-    )
+    title = told("The same bowl, with a speed limit", "同一只碗，加上速度限制")
+    record = bowl_record(land, bottom, title, detail)
     return Lesson(
         anchor="steps",
         title=TITLE,
